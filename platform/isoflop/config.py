@@ -1,0 +1,403 @@
+"""What decides a training's numbers, and what a study is: frozen values, checked when made.
+
+`TrialConfig` is one configuration; its settings have one dotted key everywhere (`optim.lr`). `StudySpec` is the
+`study:` part of a spec. Both are made from what people write, so unknown keys are refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from isoflop.errors import Fault, SpecError, UnknownError, did_you_mean
+from isoflop.families import Scalar, families, family
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class Part(BaseModel):
+    """A frozen part of a configuration; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Axis(StrEnum):
+    """The fidelity: the axis along which trials are compared."""
+
+    EPOCHS = "epochs"
+    IMAGES = "images"
+    FLOPS = "flops"
+
+
+class ModelConfig(Part):
+    """A family and its shape. `depth` and `width` are multipliers of the family's base; further keys are its knobs."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, validate_default=True)
+
+    family: str
+    depth: Positive = 1.0
+    width: Positive = 1.0
+    resolution: Annotated[int, Field(ge=8, le=1024)] | None = None
+    """Pixels of a side as the model sees it; none means as stored."""
+    phi: float = 0.0
+    """Compound coefficient: multiplies depth, width and resolution by the family's bases to this power."""
+    stem: Count | None = None
+    """Stride of the stem or patch size; none means the family's own."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    divisor: Count = 8
+    """Channels are rounded to a multiple of this."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        try:
+            row = family(self.family)
+        except UnknownError as error:
+            fault = error.faults[0]
+            raise ValueError(f"{fault.what}; {fault.remedy}") from None
+        if self.stem is not None and self.stem not in row.stems:
+            raise ValueError(f"stem {self.stem} is not one of {row.name}'s: {list(row.stems)}")
+        for key, value in self.knobs.items():
+            if key not in row.knobs:
+                known = {*row.knobs, *type(self).model_fields}
+                raise ValueError(f"{row.name} has no setting {key!r}; {did_you_mean(key, known)}")
+            if value not in row.knobs[key]:
+                raise ValueError(f"{key} {value!r} is not one of {list(row.knobs[key])}")
+        return self
+
+    @property
+    def knobs(self) -> Mapping[str, Scalar]:
+        """The settings that only this family has."""
+        return self.model_extra or {}
+
+    def knob(self, name: str) -> Scalar:
+        """One of the family's own settings, its default where it was not given."""
+        return self.knobs.get(name, family(self.family).knobs[name][0])
+
+
+class OptimConfig(Part):
+    """Optimizer and its settings. Weight decay never touches norms, biases, embeddings and tokens."""
+
+    name: Literal["sgd", "adamw"] = "sgd"
+    lr: Positive = 0.1
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = True
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    weight_decay: NotNegative = 5e-4
+    clip: NotNegative = 0.0
+    """Largest norm of the gradient; 0 means no limit."""
+
+
+class ScheduleConfig(Part):
+    """Learning rate as a function of the step, over a fixed horizon."""
+
+    name: Literal["cosine", "constant"] = "cosine"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Share of the horizon in which the rate climbs linearly from 0."""
+    final: Share = 0.0
+    """Rate at the end as a share of the peak."""
+
+
+class AugmentConfig(Part):
+    """Changes drawn for each image of a training batch, in pixels as stored."""
+
+    flip: bool = False
+    crop: Annotated[int, Field(ge=0, le=64)] = 0
+    """Zero padding around the image, of which a window of the stored size is cropped at random."""
+
+
+class LossConfig(Part):
+    """The loss of the task."""
+
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class TrainConfig(Part):
+    """How long and in which bites a training goes on."""
+
+    batch_size: Count = 64
+    axis: Axis = Axis.EPOCHS
+    horizon: Positive = 9.0
+    """Full length of a training on the fidelity's axis; early stopping never changes it."""
+    reports: Count = 9
+    """Records that a full training yields, evenly spaced along the axis."""
+    threads: Count = 1
+    """CPU threads; sums are ordered by it, so it is a part of the configuration."""
+
+
+class DataConfig(Part):
+    """The prepared data set that a training reads."""
+
+    name: Name
+    digest: str = ""
+
+
+class TrialConfig(Part):
+    """Everything that decides a training's numbers, but for the seed and the code version."""
+
+    model: ModelConfig
+    data: DataConfig
+    optim: OptimConfig = OptimConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    augment: AugmentConfig = AugmentConfig()
+    loss: LossConfig = LossConfig()
+    train: TrainConfig = TrainConfig()
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Scalar]) -> Self:
+        """Make a configuration of flat dotted keys. Raises `SpecError` with every fault, each under its key."""
+        return parse(cls, nest(params))
+
+    def params(self) -> dict[str, Scalar]:
+        """The configuration as flat dotted keys, defaults included."""
+        return dict(flatten(self.model_dump(mode="json")))
+
+    def fingerprint(self, code: str) -> str:
+        """Hash of everything that decides the numbers: this configuration and the training core's code version."""
+        text = json.dumps({"config": self.model_dump(mode="json"), "code": code}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+SECTIONS: Mapping[str, type[Part]] = {
+    "model": ModelConfig,
+    "optim": OptimConfig,
+    "schedule": ScheduleConfig,
+    "augment": AugmentConfig,
+    "loss": LossConfig,
+    "train": TrainConfig,
+}
+"""The parts of a configuration that a space may vary, by the first word of their keys."""
+
+FIXED_BY_STUDY = frozenset({"train.axis", "train.horizon", "train.reports", "train.threads"})
+"""Keys that the `study:` part decides, so that trials can be compared."""
+
+
+def known_keys(family_name: str | None = None) -> frozenset[str]:
+    """Every dotted key that a space may set, with the knobs of one family or of all."""
+    rows = [family(family_name)] if family_name else families().values()
+    keys = {f"{section}.{field}" for section, part in SECTIONS.items() for field in part.model_fields}
+    return frozenset(keys | {f"model.{knob}" for row in rows for knob in row.knobs}) - FIXED_BY_STUDY
+
+
+def default_of(key: str, family_name: str) -> Scalar:
+    """The value of a key in the family's default configuration."""
+    row = family(family_name)
+    section, name = key.split(".", 1)
+    if key == "model.family":
+        return family_name
+    if key == "model.stem":
+        return row.stem
+    if key in row.recipe:
+        return row.recipe[key]
+    if section == "model" and name in row.knobs:
+        return row.knobs[name][0]
+    default: Scalar = SECTIONS[section].model_fields[name].default
+    return default
+
+
+class Constraint(Part):
+    """An upper or lower bound on what a model costs, checked before it is trained: `parameters <= 1e6`."""
+
+    quantity: Literal["parameters", "flops", "memory"]
+    sign: Literal["<=", ">="]
+    bound: Positive
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parse(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        match = re.fullmatch(r"\s*(\w+)\s*(<=|>=|<|>)\s*(\S+)\s*", value)
+        if match is None:
+            raise ValueError(f"{value!r} is not a constraint; write it like 'parameters <= 1e6'")
+        return {"quantity": match[1], "sign": match[2], "bound": match[3]}
+
+    def excess(self, values: Mapping[str, float]) -> float:
+        """By which share of the bound it is broken; 0 or less means that it holds."""
+        over = (values[self.quantity] - self.bound) / self.bound
+        return over if self.sign == "<=" else -over
+
+    def __str__(self) -> str:
+        """The constraint as it is written in a spec."""
+        return f"{self.quantity} {self.sign} {self.bound:g}"
+
+
+class Objective(Part):
+    """A value of a finished trial, and which way is better."""
+
+    metric: Literal["val_accuracy", "val_loss", "flops", "parameters"] = "val_accuracy"
+    direction: Literal["maximize", "minimize"] = "maximize"
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, -1 where less is."""
+        return 1 if self.direction == "maximize" else -1
+
+
+class Fidelity(Part):
+    """The axis along which trials are compared, its full length and how often a training reports."""
+
+    axis: Axis = Axis.EPOCHS
+    horizon: Positive = 9.0
+    reports: Count = 9
+
+
+class Halving(Part):
+    """Successive halving (Jamieson & Talwalkar 2016): at each rung the best 1 in `eta` goes on."""
+
+    eta: Annotated[int, Field(ge=2, le=16)] = 3
+    rungs: Annotated[int, Field(ge=1, le=12)] = 2
+    """Rungs below the horizon, at horizon / eta, horizon / eta**2, and so on."""
+
+
+class Budget(Part):
+    """When a study ends: whichever comes first. INFEASIBLE and DUPLICATE trials are free."""
+
+    trials: Count = 24
+    time: str | None = None
+    """Wall time such as `90s`, `20m` or `2h`."""
+
+    @field_validator("time")
+    @classmethod
+    def _time(cls, value: str | None) -> str | None:
+        if value is not None:
+            seconds(value)
+        return value
+
+
+class Sampler(Part):
+    """What suggests configurations, and after how many random ones it starts to learn."""
+
+    name: Literal["tpe", "random"] = "tpe"
+    startup: Count = 10
+
+
+class Resources(Part):
+    """What one trial takes, and how many run side by side. The numbers of a trial do not depend on `workers`."""
+
+    workers: Count | None = None
+    """Trials side by side; none means as many as the machine's cores allow."""
+    threads: Count = 1
+    gpus: NotNegative = 0.0
+
+
+class Finalists(Part):
+    """How many of the best are retrained in full, and on how many fresh seeds."""
+
+    top: Count = 3
+    seeds: Count = 3
+
+
+class StudySpec(Part):
+    """The `study:` part of a spec."""
+
+    name: Name
+    data: Name = "digits"
+    objectives: Annotated[tuple[Objective, ...], Field(min_length=1, max_length=1)] = (Objective(),)
+    fidelity: Fidelity = Fidelity()
+    budget: Budget = Budget()
+    sampler: Sampler = Sampler()
+    halving: Halving | None = Halving()
+    look_ahead: Count = 4
+    constraints: tuple[Constraint, ...] = ()
+    resources: Resources = Resources()
+    finalists: Finalists = Finalists()
+    enqueue: tuple[dict[str, Any], ...] = ()
+    """Known configurations to try first, after the families' defaults: flat dotted keys; what is left out is the default."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+    @model_validator(mode="after")
+    def _check_rungs(self) -> Self:
+        if self.halving and self.fidelity.reports < self.halving.eta**self.halving.rungs:
+            need = self.halving.eta**self.halving.rungs
+            raise ValueError(
+                f"fidelity.reports {self.fidelity.reports} has no room for {self.halving.rungs} rungs of 1 in "
+                f"{self.halving.eta}; set fidelity.reports to {need} or more, or halving.rungs lower"
+            )
+        return self
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The reports, ascending and below the horizon, after which most trials are stopped."""
+        if self.halving is None:
+            return ()
+        reports, eta = self.fidelity.reports, self.halving.eta
+        return tuple(sorted({round(reports / eta**k) for k in range(1, self.halving.rungs + 1)}))
+
+
+def seconds(text: str) -> float:
+    """Read a duration such as `90s`, `20m`, `1.5h` or `2d`. Raises `SpecError`."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise SpecError(Fault("time", f"{text!r} is not a duration", "write 90s, 20m, 2h or 1d"))
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+
+
+def nest(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn dotted keys into nested mappings."""
+    tree: dict[str, Any] = {}
+    for key, value in params.items():
+        *path, last = key.split(".")
+        node = tree
+        for step in path:
+            node = node.setdefault(step, {})
+        node[last] = value
+    return tree
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Turn nested mappings into pairs of dotted key and value."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+P = TypeVar("P", bound=Part)
+
+
+def parse(part: type[P], tree: Mapping[str, Any], where: str = "") -> P:
+    """Make a part of nested mappings. Raises `SpecError` with every fault, each under its dotted key."""
+    try:
+        return part.model_validate(tree)
+    except ValidationError as error:
+        raise SpecError(*(_fault(part, found, where) for found in error.errors())) from None
+
+
+def _fault(part: type[Part], found: Any, where: str) -> Fault:
+    """One of pydantic's errors as a fault under its dotted key."""
+    path = [step for step in found["loc"] if not str(step).startswith("function-")]
+    key = ".".join(map(str, [where, *path] if where else path))
+    if found["type"] == "extra_forbidden":
+        fields = _fields_at(part, path[:-1])
+        return Fault(key, "unknown key", did_you_mean(str(path[-1]), fields) if fields else "remove it")
+    if found["type"] == "missing":
+        return Fault(key, "missing", "give it a value")
+    what = found["msg"].removeprefix("Value error, ")
+    shown = "" if isinstance(found["input"], (dict, Part)) else f" (got {found['input']!r})"
+    return Fault(key, what[0].lower() + what[1:] + shown)
+
+
+def _fields_at(part: type[Part], path: list[Any]) -> frozenset[str]:
+    """The known keys of the part at a path, empty where the path leaves the parts."""
+    for step in path:
+        field = part.model_fields.get(str(step))
+        if field is None:
+            return frozenset()
+        options = [field.annotation, *get_args(field.annotation)]
+        inner = [o for o in options if isinstance(o, type) and issubclass(o, Part)]
+        if not inner:
+            return frozenset()
+        part = inner[0]
+    return frozenset(part.model_fields)

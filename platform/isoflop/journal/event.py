@@ -1,0 +1,53 @@
+"""What happened in a study: the rows of its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+SCHEMA = 1
+"""Version of the events' payloads; a journal of another version is migrated or refused."""
+
+
+class Kind(StrEnum):
+    """What an event tells, with the payload it carries."""
+
+    STUDY = "study"
+    """A study began or went on changed (index: its segment): `spec`, `plan`, `data`, `provenance`."""
+    START = "start"
+    """A trial was decided: `params`, `config`, `seed`, `fingerprint`, `parameters`, `flops`, `source`."""
+    STATE = "state"
+    """An open trial's state changed (index: a running number within the trial): `state`, `worker`."""
+    RECORD = "record"
+    """A training reported (index: the report): the record."""
+    END = "end"
+    """A trial reached its final state: `state`, `reason`."""
+    ARTIFACT = "artifact"
+    """A file stands (index: one of `ARTIFACTS`): `path` relative to the state folder, `sha256`."""
+    OPENED = "opened"
+    """The test set was opened for a trial: `data_digest`, `metrics`."""
+    CLOSED = "closed"
+    """The study ended (index: its segment): `state`, `reason`."""
+
+
+ARTIFACTS = ("weights", "val_predictions", "test_predictions")
+"""The kinds of files that a trial leaves; the place in this tuple is the event's index."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """One row. Within a study, kind, trial, replicate and index name it: writing it twice changes nothing."""
+
+    kind: Kind
+    trial: int = -1
+    """The trial's number; -1 where the event is the study's own."""
+    replicate: int = 0
+    index: int = 0
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values; floats may be NaN or infinite."""
+    time: float = 0.0
+    """Unix seconds, for people; nothing is decided by it."""
+    seq: int = 0
+    """Place in the journal, given by it: ascending in the order of writing."""

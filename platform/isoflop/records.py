@@ -1,0 +1,144 @@
+"""What a training yields and what a trial is: plain frozen values, with no link to where they are stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+from isoflop.families import Scalar
+
+
+class State(StrEnum):
+    """Where a trial stands."""
+
+    WAITING = "WAITING"
+    RUNNING = "RUNNING"
+    INTERRUPTED = "INTERRUPTED"
+    COMPLETE = "COMPLETE"
+    PRUNED = "PRUNED"
+    INFEASIBLE = "INFEASIBLE"
+    FAILED = "FAILED"
+    DUPLICATE = "DUPLICATE"
+    KILLED = "KILLED"
+
+    @property
+    def final(self) -> bool:
+        """Whether a trial in this state is over."""
+        return self not in {State.WAITING, State.RUNNING, State.INTERRUPTED}
+
+    @property
+    def free(self) -> bool:
+        """Whether a trial in this state took nothing from the budget."""
+        return self in {State.INFEASIBLE, State.DUPLICATE}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What a training yields at a report."""
+
+    report: int
+    """1, 2, ... up to the configuration's `train.reports`, the horizon."""
+    step: int
+    epoch: float
+    images: int
+    flops: float
+    """Training FLOPs spent so far: 3 times the forward pass of every image seen."""
+    fidelity: float
+    """Where the report stands on the study's axis."""
+    metrics: Mapping[str, float]
+    """Deterministic: equal configuration, seed and threads give equal values."""
+    measured: Mapping[str, float] = field(default_factory=dict)
+    """Not deterministic: `seconds` since the last report, `images_per_second`, `memory` in bytes."""
+
+    @property
+    def finite(self) -> bool:
+        """Whether every metric is a finite number."""
+        return all(math.isfinite(value) for value in self.metrics.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The record that `to_dict` wrote."""
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """Which training: a trial's number and its replicate (one seed of it)."""
+
+    trial: int
+    replicate: int = 0
+
+    def __str__(self) -> str:
+        """`7` for the only replicate of trial 7, `7.2` for its third."""
+        return f"{self.trial}.{self.replicate}" if self.replicate else str(self.trial)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """One configuration tried in a study, as far as the journal knows."""
+
+    number: int
+    replicate: int = 0
+    state: State = State.WAITING
+    params: Mapping[str, Scalar] = field(default_factory=dict)
+    """What the space sampled, by dotted key."""
+    config: Mapping[str, Scalar] = field(default_factory=dict)
+    """The whole configuration, by dotted key."""
+    seed: int = 0
+    fingerprint: str = ""
+    parameters: int = 0
+    flops: float = 0.0
+    """FLOPs of one image's forward pass (multiply-adds x 2)."""
+    records: tuple[Record, ...] = ()
+    reason: str = ""
+    """Why it was stopped, is infeasible or failed."""
+    source: str = ""
+    """What suggested it: `default`, `enqueued`, or the sampler's name; of a finalist, the trial it retrains."""
+
+    @property
+    def key(self) -> Key:
+        """Its number and replicate."""
+        return Key(trial=self.number, replicate=self.replicate)
+
+    @property
+    def reports(self) -> int:
+        """How many reports it has made."""
+        return len(self.records)
+
+    @property
+    def last(self) -> Record | None:
+        """Its latest record."""
+        return self.records[-1] if self.records else None
+
+    def value(self, metric: str) -> float:
+        """A metric of the latest record, or `flops` or `parameters`; NaN where there is none."""
+        if metric in {"flops", "parameters"}:
+            return float(getattr(self, metric))
+        return float(self.last.metrics.get(metric, math.nan)) if self.last else math.nan
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What a finalist earned over its replicates: one value a seed for each metric."""
+
+    run: str
+    """`STUDY/NUMBER`."""
+    study: str
+    trial: int
+    source: str
+    """The trial that it retrains, as `STUDY/NUMBER`."""
+    family: str
+    shape: str
+    parameters: int
+    flops: float
+    data_digest: str
+    seeds: tuple[int, ...]
+    values: Mapping[str, tuple[float, ...]]
+    """`val_accuracy`, `test_accuracy` and others, in the order of `seeds`."""

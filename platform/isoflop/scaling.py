@@ -1,0 +1,76 @@
+"""Depth, width and resolution, and how they grow together.
+
+Compound scaling after Tan & Le 2019 (arXiv 1905.11946, equation 3): depth * alpha**phi, width * beta**phi,
+resolution * gamma**phi. FLOPs are counted on the built model, never taken from 2**phi.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+from isoflop.config import ModelConfig
+from isoflop.errors import Fault, SpecError
+from isoflop.families import family
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shape:
+    """A family's concrete depth, width and resolution, with the stem or patch size it stands on."""
+
+    depth: float
+    """Multiplier of the family's base depth."""
+    width: float
+    """Multiplier of the family's base width."""
+    resolution: int
+    """Pixels of a side."""
+    stem: int
+    """Pixels per cell of the first feature map: stride of the stem, or patch size."""
+    divisor: int = 8
+
+    @classmethod
+    def of(cls, model: ModelConfig, stored: int) -> Self:
+        """The shape of a configuration on images stored with `stored` pixels a side, phi applied.
+
+        Raises `SpecError` where the stem does not fit the resolution.
+        """
+        row = family(model.family)
+        stem = model.stem or row.stem
+        resolution = model.resolution or stored
+        if model.phi:
+            resolution = max(stem, 8, stem * round(resolution * row.gamma**model.phi / stem))
+        if resolution % stem:
+            low = max(stem, resolution // stem * stem)
+            raise SpecError(
+                Fault(
+                    "model.resolution",
+                    f"{resolution} pixels are no multiple of stem or patch size {stem}",
+                    f"nearest legal: {low} and {low + stem}",
+                )
+            )
+        return cls(
+            depth=model.depth * row.alpha**model.phi,
+            width=model.width * row.beta**model.phi,
+            resolution=resolution,
+            stem=stem,
+            divisor=model.divisor,
+        )
+
+    def layers(self, base: int) -> int:
+        """A base number of layers, scaled and rounded up, at least 1 (as EfficientNet does)."""
+        return max(1, math.ceil(round(base * self.depth, 6)))
+
+    def channels(self, base: int) -> int:
+        """A base number of channels, scaled and rounded to the divisor."""
+        return round_channels(base * self.width, self.divisor)
+
+    def __str__(self) -> str:
+        """Depth, width and resolution in a line."""
+        return f"d{self.depth:.3g} w{self.width:.3g} r{self.resolution} s{self.stem}"
+
+
+def round_channels(channels: float, divisor: int = 8) -> int:
+    """The nearest multiple of the divisor, never falling by more than 10 % (Sandler et al. 2018, MobileNetV2's code)."""
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * channels else rounded
