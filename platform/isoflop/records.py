@@ -142,3 +142,27 @@ class Result:
     seeds: tuple[int, ...]
     values: Mapping[str, tuple[float, ...]]
     """`val_accuracy`, `test_accuracy` and others, in the order of `seeds`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """A training as a worker is given it: plain values and paths on the machine that runs it."""
+
+    study: str
+    key: Key
+    config: Mapping[str, Scalar]
+    seed: int
+    data: str
+    """Folder of the prepared data set."""
+    checkpoints: str
+    artifacts: str | None = None
+    """Folder for weights and predictions of the finished training; none where they are not kept."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Artifact:
+    """A file that a finished training left."""
+
+    kind: str
+    path: str
+    sha256: str

@@ -28,6 +28,8 @@ class Kind(StrEnum):
     """A file stands (index: one of `ARTIFACTS`): `path` relative to the state folder, `sha256`."""
     OPENED = "opened"
     """The test set was opened for a trial: `data_digest`, `metrics`."""
+    DEADLINE = "deadline"
+    """The time budget ran out (index: the study's segment): nothing starts any more."""
     CLOSED = "closed"
     """The study ended (index: its segment): `state`, `reason`."""
 

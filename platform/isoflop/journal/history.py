@@ -22,6 +22,8 @@ class History:
     opened: dict[Key, Mapping[str, Any]] = field(default_factory=dict)
     closed: Mapping[str, Any] | None = None
     """Payload of the CLOSED event of the present segment."""
+    deadline: bool = False
+    """Whether the time budget ran out in the present segment."""
     began: float = 0.0
     updated: float = 0.0
     seq: int = 0
@@ -45,7 +47,10 @@ class History:
     def _apply_study(self, event: Event) -> None:
         if event.kind is Kind.STUDY:
             self.study, self.segment, self.closed = event.payload, event.index, None
+            self.deadline = False
             self.began = self.began or event.time
+        elif event.kind is Kind.DEADLINE:
+            self.deadline = True
         elif event.kind is Kind.CLOSED:
             self.closed = event.payload
 

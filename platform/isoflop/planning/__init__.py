@@ -1,0 +1,1 @@
+"""Plans: pure functions of a study's history that say what to start, resume or stop next."""

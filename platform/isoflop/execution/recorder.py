@@ -1,0 +1,159 @@
+"""One study's journal while a driver holds its lease: what happens is written first, then shown."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from isoflop.errors import LeaseError, StateError
+from isoflop.journal.event import ARTIFACTS, Event, Kind
+from isoflop.journal.history import History
+from isoflop.journal.protocol import Journal, Lease
+from isoflop.plan import Decision, Plan, Proposal
+from isoflop.records import Artifact, Key, Record, State
+
+LEASE_SECONDS = 60.0
+Listener = Callable[[Event], None]
+
+
+class Recorder:
+    """Writes a study's events and keeps the history that they fold to. Use it as a context: it holds the lease.
+
+    Raises `LeaseError` where another driver holds the study.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        study: str,
+        *,
+        holder: str,
+        listeners: Sequence[Listener] = (),
+        clock: Callable[[], float] = time.time,
+        deadline: float | None = None,
+    ) -> None:
+        self.journal, self.study, self.listeners = journal, study, listeners
+        self.history = History()
+        self._clock, self._holder, self._deadline = clock, holder, deadline
+        self._states: dict[Key, int] = {}
+        self._decided: tuple[int, Decision] | None = None
+        self._stop = threading.Event()
+        self._lease: Lease | None = None
+        self._lost: LeaseError | None = None
+
+    def __enter__(self) -> Self:
+        """Take the lease and read what the journal knows."""
+        self._lease = self.journal.acquire(self.study, self._holder, LEASE_SECONDS)
+        for event in self.journal.read(self.study):
+            self._take(event)
+        threading.Thread(target=self._beat, name="lease", daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Give the lease back."""
+        self._stop.set()
+        if self._lease is not None:
+            self.journal.release(self._lease)
+
+    def decide(self, plan: Plan) -> Decision:
+        """What the plan says of the present history; asked again only after something happened."""
+        self._watch_time()
+        if self._decided is None or self._decided[0] != self.history.seq:
+            self._decided = self.history.seq, plan(self.history)
+        return self._decided[1]
+
+    def start(self, proposal: Proposal) -> None:
+        """A trial was decided; where it is settled already, it ends at once."""
+        key = proposal.key
+        payload = {
+            "params": dict(proposal.params),
+            "config": dict(proposal.config),
+            "seed": proposal.seed,
+            "fingerprint": proposal.fingerprint,
+            "parameters": proposal.parameters,
+            "flops": proposal.flops,
+            "source": proposal.source,
+        }
+        events = [self._event(Kind.START, key, 0, payload)]
+        if proposal.state is not None:
+            events.append(self._event(Kind.END, key, 0, {"state": proposal.state, "reason": proposal.reason}))
+        self.write(*events)
+
+    def state(self, key: Key, state: State) -> None:
+        """An open trial runs, waits or was interrupted."""
+        if self.history.trials[key].state is not state:
+            self.write(self._event(Kind.STATE, key, self._states.get(key, 0), {"state": state}))
+
+    def record(self, key: Key, record: Record) -> bool:
+        """A training reported. False where the report is known: it was redone after an interruption."""
+        if record.report <= self.history.trials[key].reports:
+            return False
+        self.write(self._event(Kind.RECORD, key, record.report, record.to_dict()))
+        return True
+
+    def end(self, key: Key, state: State, reason: str = "", artifacts: Sequence[Artifact] = ()) -> None:
+        """A trial reached its final state; its artifacts are written in the same breath."""
+        left = [
+            self._event(Kind.ARTIFACT, key, ARTIFACTS.index(a.kind), {"path": a.path, "sha256": a.sha256})
+            for a in artifacts
+        ]
+        self.write(*left, self._event(Kind.END, key, 0, {"state": state, "reason": reason}))
+
+    def opened(self, key: Key, artifact: Artifact, metrics: Mapping[str, float], digest: str) -> None:
+        """The test set was opened for a finalist, and this came out."""
+        place = ARTIFACTS.index(artifact.kind)
+        self.write(
+            self._event(Kind.ARTIFACT, key, place, {"path": artifact.path, "sha256": artifact.sha256}),
+            self._event(Kind.OPENED, key, 0, {"data_digest": digest, "metrics": dict(metrics)}),
+        )
+
+    def interrupt(self) -> None:
+        """Mark what is open as interrupted."""
+        for trial in self.history.open():
+            self.state(trial.key, State.INTERRUPTED)
+
+    def note(self, kind: Kind, payload: dict[str, Any], *, index: int | None = None) -> None:
+        """Write an event of the study itself, by default one of its present segment."""
+        place = self.history.segment if index is None else index
+        self.write(self._event(kind, Key(trial=-1), place, payload))
+
+    def write(self, *events: Event) -> None:
+        """Append events and take them into the history. Raises `LeaseError` where the lease was lost."""
+        if self._lost is not None:
+            raise self._lost
+        assert self._lease is not None, "a recorder writes inside its context"
+        self.journal.append(self._lease, events)
+        for event in self.journal.read(self.study, after=self.history.seq):
+            self._take(event)
+            for listener in self.listeners:
+                listener(event)
+
+    def _take(self, event: Event) -> None:
+        self.history.apply(event)
+        if event.kind is Kind.STATE:
+            key = Key(trial=event.trial, replicate=event.replicate)
+            self._states[key] = event.index + 1
+
+    def _event(self, kind: Kind, key: Key, index: int, payload: dict[str, Any]) -> Event:
+        return Event(
+            kind=kind, trial=key.trial, replicate=key.replicate, index=index, payload=payload, time=self._clock()
+        )
+
+    def _watch_time(self) -> None:
+        if self._deadline is not None and not self.history.deadline and self._clock() >= self._deadline:
+            self.note(Kind.DEADLINE, {})
+
+    def _beat(self) -> None:
+        """Hold on to the lease until the context ends."""
+        while not self._stop.wait(LEASE_SECONDS / 4):
+            assert self._lease is not None
+            try:
+                self._lease = self.journal.renew(self._lease, LEASE_SECONDS)
+            except LeaseError as error:
+                self._lost = error
+                return
+            except StateError:
+                continue  # a busy disk: the next beat may get through, and every write checks the token anyway

@@ -1,0 +1,61 @@
+"""How many steps a training takes, and after which of them it reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from isoflop.config import Axis, TrainConfig
+from isoflop.errors import TrialError
+
+BACKWARD = 3
+"""FLOPs of a training step over those of its forward pass: the backward pass is counted as two forward passes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Length:
+    """A training's fixed horizon in steps."""
+
+    batch: int
+    """Images of a step."""
+    epoch: int
+    """Steps of an epoch; images that do not fill a batch are left out."""
+    steps: int
+    reports: tuple[int, ...]
+    """The steps after which it reports, ascending; the last is `steps`."""
+    axis: Axis
+    flops: float
+    """FLOPs of one image's forward pass."""
+
+    @classmethod
+    def of(cls, train: TrainConfig, *, images: int, flops: float) -> Self:
+        """The length of a training on a split of so many images, of a model with so many FLOPs an image.
+
+        Raises `TrialError` where the horizon has fewer steps than reports.
+        """
+        batch = min(train.batch_size, images)
+        epoch = images // batch
+        steps = {
+            Axis.EPOCHS: round(train.horizon * epoch),
+            Axis.IMAGES: int(train.horizon // batch),
+            Axis.FLOPS: int(train.horizon // (BACKWARD * flops * batch)) if flops else 0,
+        }[train.axis]
+        if steps < train.reports:
+            raise TrialError(
+                f"a horizon of {train.horizon:g} {train.axis} is {steps} steps of {batch} images for this model, "
+                f"fewer than its {train.reports} reports"
+            )
+        reports = tuple(round(i * steps / train.reports) for i in range(1, train.reports + 1))
+        return cls(batch=batch, epoch=epoch, steps=steps, reports=reports, axis=train.axis, flops=flops)
+
+    def spent(self, step: int) -> float:
+        """Training FLOPs after a step."""
+        return BACKWARD * self.flops * self.batch * step
+
+    def fidelity(self, step: int) -> float:
+        """Where a step stands on the fidelity's axis."""
+        return {
+            Axis.EPOCHS: step / self.epoch,
+            Axis.IMAGES: float(step * self.batch),
+            Axis.FLOPS: self.spent(step),
+        }[self.axis]

@@ -1,0 +1,84 @@
+"""The seam between what should happen and where it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from isoflop.config import ModelConfig
+from isoflop.families import Scalar
+from isoflop.journal.history import History
+from isoflop.records import Key, State
+
+
+class Verdict(StrEnum):
+    """What becomes of a trial at a rung."""
+
+    GO = "go"
+    WAIT = "wait"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proposal:
+    """A training that should be started, or a trial that is settled without one."""
+
+    key: Key
+    params: Mapping[str, Scalar]
+    config: Mapping[str, Scalar]
+    seed: int
+    fingerprint: str
+    parameters: int
+    flops: float
+    source: str
+    state: State | None = None
+    """INFEASIBLE or DUPLICATE where it is never trained."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """What to do next. Trainings that no verdict names go on."""
+
+    start: Proposal | None = None
+    verdicts: Mapping[Key, Verdict] = field(default_factory=dict)
+    """For every open training that stands at a rung."""
+    finished: bool = False
+    """Nothing will ever be started again; what is open goes on."""
+
+
+class Plan(Protocol):
+    """A pure function of the history: no clock, no order of arrival, no executor."""
+
+    def __call__(self, history: History) -> Decision:
+        """What to do next."""
+        ...
+
+
+class Priced(Protocol):
+    """What a model costs, known before it is built."""
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        ...
+
+    @property
+    def flops(self) -> int:
+        """FLOPs of one image's forward pass (multiply-adds x 2)."""
+        ...
+
+    @property
+    def memory(self) -> int:
+        """Bytes that a training is estimated to take."""
+        ...
+
+
+class Price(Protocol):
+    """Counts what a model costs at a batch size. Raises `SpecError` for an illegal shape."""
+
+    def __call__(self, model: ModelConfig, *, batch: int) -> Priced:
+        """The model's cost."""
+        ...

@@ -1,0 +1,100 @@
+"""Samplers: Optuna by ask and tell, made anew from what a suggestion may see, so it is a function of it.
+
+What the sampler is told: a COMPLETE trial with its value; a PRUNED trial as PRUNED with its values at the reports it
+made; a running one as RUNNING, which keeps TPE from suggesting its neighbours; an INFEASIBLE or diverged one as a
+violated constraint. Values that are not finite never reach it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from isoflop.config import Objective, Sampler, StudySpec
+from isoflop.families import Scalar
+from isoflop.records import State, Trial
+from isoflop.seeds import derive
+from isoflop.space import SearchSpace
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+VIOLATED = 1.0
+"""Excess of a constraint that was broken by an unknown amount."""
+
+
+def suggest(number: int, seen: Sequence[Trial], space: SearchSpace, spec: StudySpec) -> Mapping[str, Scalar]:
+    """The parameters of trial `number`: a pure function of its number, the spec and the trials it may see."""
+    objective = spec.objectives[0]
+    study = optuna.create_study(
+        direction=objective.direction, sampler=build_sampler(spec.sampler, derive(spec.seed, "suggest", number))
+    )
+    study.add_trials([told(trial, space, objective) for trial in seen if trial.state is not State.DUPLICATE])
+    return space.sample(study.ask())
+
+
+def build_sampler(sampler: Sampler, seed: int) -> BaseSampler:
+    """The sampler of a spec, with all its randomness from the seed."""
+    if sampler.name == "random":
+        return RandomSampler(seed=seed % 2**32)
+    # Groups keep conditional parameters apart, so that each branch has a density of its own.
+    return TPESampler(seed=seed % 2**32, n_startup_trials=sampler.startup, multivariate=True, group=True)
+
+
+def told(trial: Trial, space: SearchSpace, objective: Objective) -> FrozenTrial:
+    """A trial as the sampler reads it."""
+    values = _finite(trial, objective)
+    state, constraints = _state(trial, values)
+    recalled = Recall(trial.params)
+    space.sample(recalled)
+    return create_trial(
+        state=state,
+        value=values[trial.reports] if state is TrialState.COMPLETE else None,
+        params=dict(trial.params),
+        distributions=recalled.distributions,
+        intermediate_values=values,
+        constraints=constraints,
+    )
+
+
+class Recall:
+    """A suggester that answers with known values and notes the distribution that each was drawn from."""
+
+    def __init__(self, params: Mapping[str, Scalar]) -> None:
+        self.params = params
+        self.distributions: dict[str, BaseDistribution] = {}
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """The known value of a float."""
+        self.distributions[name] = FloatDistribution(low, high, log=log, step=step)
+        return float(self.params[name])  # type: ignore[arg-type]
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        """The known value of an int."""
+        self.distributions[name] = IntDistribution(low, high, log=log, step=step)
+        return int(self.params[name])  # type: ignore[arg-type]
+
+    def suggest_categorical(self, name: str, choices: Sequence[Scalar]) -> Scalar:
+        """The known value of a choice."""
+        self.distributions[name] = CategoricalDistribution(choices)
+        return self.params[name]
+
+
+def _finite(trial: Trial, objective: Objective) -> dict[int, float]:
+    found = {record.report: record.metrics.get(objective.metric, math.nan) for record in trial.records}
+    return {report: value for report, value in found.items() if math.isfinite(value)}
+
+
+def _state(trial: Trial, values: Mapping[int, float]) -> tuple[TrialState, dict[str, float]]:
+    if trial.state is State.COMPLETE and trial.reports in values:
+        return TrialState.COMPLETE, {}
+    if trial.state is State.PRUNED and values:
+        return TrialState.PRUNED, {}
+    if trial.state in {State.WAITING, State.RUNNING, State.INTERRUPTED}:
+        return TrialState.RUNNING, {}
+    return TrialState.PRUNED, {trial.state.lower(): VIOLATED}

@@ -1,0 +1,150 @@
+"""The loop: an iterator of records whose state can be saved at any of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+
+from isoflop.config import AugmentConfig, TrialConfig
+from isoflop.errors import DivergedError
+from isoflop.length import Length
+from isoflop.records import Record
+from isoflop.seeds import derive
+from isoflop.training.optimizer import build_optimizer
+from isoflop.training.schedule import rate
+from isoflop.training.task import Task
+
+WATCH = 32
+"""Steps between two looks at the losses: each look waits for the device."""
+EVALUATION = 512
+"""Images of an evaluation batch."""
+
+
+class Split(Protocol):
+    """Images and targets of one split."""
+
+    def at(self, step: int, *, size: int, seed: int, config: AugmentConfig) -> tuple[Tensor, Tensor]:
+        """The training batch of a step."""
+        ...
+
+    def all(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Every image once, in order."""
+        ...
+
+
+class Fit:
+    """One training. Iterating it yields a record at each report until the horizon.
+
+    All randomness is a function of seed and step, and the learning rate of the step, so weights, optimizer and the
+    number of steps are its whole state. Raises `DivergedError` where a loss or a metric stops being finite.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        task: Task,
+        *,
+        train: Split,
+        val: Split,
+        config: TrialConfig,
+        length: Length,
+        seed: int,
+    ) -> None:
+        self.net, self.task, self.train, self.val = net, task, train, val
+        self.config, self.length, self.seed = config, length, seed
+        self.optimizer = build_optimizer(net, config.optim)
+        self.step = 0
+
+    def __iter__(self) -> Iterator[Record]:
+        """The records that are still to come."""
+        for report, end in enumerate(self.length.reports, start=1):
+            if end > self.step:
+                yield self._report(report, end)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, optimizer and steps done."""
+        return {"net": self.net.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where `state_dict` was taken."""
+        self.net.load_state_dict(state["net"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+
+    def outputs(self, split: Split) -> tuple[Tensor, Tensor]:
+        """Outputs and targets of a whole split, in order, on the CPU."""
+        return outputs(self.net, split)
+
+    def _report(self, report: int, end: int) -> Record:
+        began, first = time.perf_counter(), self.step
+        loss = self._advance(end)
+        trained = time.perf_counter()
+        found = self.task.metrics(*self.outputs(self.val))
+        metrics = {"train_loss": loss} | {f"val_{name}": value for name, value in found.items()}
+        metrics["lr"] = rate(end - 1, self.length.steps, self.config.optim.lr, self.config.schedule)
+        images = (end - first) * self.length.batch
+        record = Record(
+            report=report,
+            step=end,
+            epoch=end / self.length.epoch,
+            images=end * self.length.batch,
+            flops=self.length.spent(end),
+            fidelity=self.length.fidelity(end),
+            metrics=metrics,
+            measured={
+                "seconds": time.perf_counter() - began,
+                "images_per_second": images / max(trained - began, 1e-9),
+            },
+        )
+        if not record.finite:
+            raise DivergedError(end, next(name for name in metrics if metrics[name] - metrics[name] != 0))
+        return record
+
+    def _advance(self, end: int) -> float:
+        """Train up to a step; the mean loss on the way."""
+        self.net.train()
+        losses: list[Tensor] = []
+        watched = 0
+        first = self.step
+        while self.step < end:
+            losses.append(self._train_step(self.step))
+            self.step += 1
+            if len(losses) - watched == WATCH or self.step == end:
+                _watch(losses[watched:], first + watched)
+                watched = len(losses)
+        return torch.stack(losses).mean(dtype=torch.float64).item()
+
+    def _train_step(self, step: int) -> Tensor:
+        torch.manual_seed(derive(self.seed, "step", step))  # dropout and drop-path draw from the global generator
+        images, targets = self.train.at(step, size=self.length.batch, seed=self.seed, config=self.config.augment)
+        learning_rate = rate(step, self.length.steps, self.config.optim.lr, self.config.schedule)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.task.loss(self.net(images), targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.config.optim.clip:
+            clip_grad_norm_(self.net.parameters(), self.config.optim.clip)
+        self.optimizer.step()
+        return loss.detach()
+
+
+def outputs(net: nn.Module, split: Split) -> tuple[Tensor, Tensor]:
+    """A net's outputs (N, ...) on a whole split and its targets, in order, on the CPU."""
+    net.eval()
+    with torch.inference_mode():
+        pairs = [(net(images).cpu(), targets.cpu()) for images, targets in split.all(EVALUATION)]
+    found, targets = zip(*pairs, strict=True)
+    return torch.cat(found), torch.cat(targets)
+
+
+def _watch(losses: list[Tensor], first: int) -> None:
+    """Raise where one of these steps' losses is not finite, naming the step (counted from 1)."""
+    bad = torch.nonzero(~torch.isfinite(torch.stack(losses)))
+    if len(bad):
+        raise DivergedError(first + int(bad[0]) + 1, "train_loss")
