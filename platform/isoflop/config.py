@@ -313,7 +313,7 @@ class StudySpec(Part):
     resources: Resources = Resources()
     finalists: Finalists = Finalists()
     enqueue: tuple[dict[str, Any], ...] = ()
-    """Known configurations to try first, after the families' defaults: flat dotted keys; what is left out is the default."""
+    """Known configurations to try after the families' defaults, by dotted key; what is left out is the default."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
     @model_validator(mode="after")

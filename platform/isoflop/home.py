@@ -72,6 +72,7 @@ class Home:
                 pass
         except OSError as error:
             raise StateError(
-                f"{self.path}: the state folder cannot be written ({error.strerror}); set {VARIABLE} to a folder of yours"
+                f"{self.path}: the state folder cannot be written ({error.strerror}); "
+                f"set {VARIABLE} to a folder of yours"
             ) from None
         return self

@@ -12,7 +12,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-CORE = ("models", "training", "data/batches.py", "data/augmentation.py", "length.py", "scaling.py", "seeds.py", "trial.py")
+CORE = (
+    "models",
+    "training",
+    "data/batches.py",
+    "data/augmentation.py",
+    "length.py",
+    "scaling.py",
+    "seeds.py",
+    "trial.py",
+)
 """The training core: what decides a training's numbers, relative to the package."""
 LIBRARIES = ("torch", "torchvision", "timm")
 

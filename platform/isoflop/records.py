@@ -142,6 +142,8 @@ class Result:
     seeds: tuple[int, ...]
     values: Mapping[str, tuple[float, ...]]
     """`val_accuracy`, `test_accuracy` and others, in the order of `seeds`."""
+    lost: int = 0
+    """Replicates that ended otherwise than COMPLETE: none of their numbers is here."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -140,25 +140,58 @@ def open_job(job: Job) -> JobTraining:
     return JobTraining(job, run)
 
 
-def load_net(folder: Path, device: torch.device | None = None) -> tuple[Net, TrialConfig]:
-    """The net of a finished training and its configuration, from the weights that it left in a folder."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What stands beside a finished training's weights: all that is needed to use them."""
+
+    config: TrialConfig
+    image: tuple[int, int, int]
+    """Channels, height and width as stored."""
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def header(self, seed: int) -> dict[str, str]:
+        """As the header of a safetensors file."""
+        lists = {"image": self.image, "classes": self.classes, "mean": self.mean, "std": self.std}
+        return {
+            "config": self.config.model_dump_json(),
+            "seed": str(seed),
+            **{name: json.dumps(values) for name, values in lists.items()},
+        }
+
+    @classmethod
+    def read(cls, header: Mapping[str, str]) -> Self:
+        """What `header` wrote."""
+        lists = {name: tuple(json.loads(header[name])) for name in ("image", "classes", "mean", "std")}
+        return cls(config=TrialConfig.model_validate_json(header["config"]), **lists)
+
+
+def load_net(folder: Path, device: torch.device | None = None) -> tuple[Net, Facts]:
+    """The net of a finished training from the weights that it left in a folder. Raises `UnknownError` without any."""
     path = folder / "weights.safetensors"
     if not path.is_file():
         raise UnknownError(Fault(str(folder), "holds no weights", "retrain: isoflop finalists STUDY"))
     with safe_open(path, framework="pt") as file:
-        about = file.metadata()
-    config = TrialConfig.model_validate_json(about["config"])
-    image, classes = tuple(json.loads(about["image"])), json.loads(about["classes"])
-    net = build(config.model, image=image, classes=len(classes), seed=0)
+        facts = Facts.read(file.metadata())
+    net = build(facts.config.model, image=facts.image, classes=len(facts.classes), seed=0)
     net.load_state_dict(load_file(path))
-    return net.to(device or best_device()).eval(), config
+    return net.to(device or best_device()).eval(), facts
+
+
+def normalize(images: npt.NDArray[np.uint8], facts: Facts, net: Net) -> torch.Tensor:
+    """Stored images (N, C, H, W) uint8 as a net sees them, on its device."""
+    labels = np.zeros(len(images), np.int64)
+    device = next(net.parameters()).device
+    split = Batches(images, labels, mean=facts.mean, std=facts.std, resolution=net.shape.resolution, device=device)
+    return split.normalized(split.images)
 
 
 def evaluate_test(folder: Path, data: Path) -> tuple[dict[str, float], Artifact]:
     """Open the test set for a finished training: its metrics there, and the file of its logits."""
-    net, config = load_net(folder)
-    torch.set_num_threads(config.train.threads)
-    prepared = open_for(config, data)
+    net, facts = load_net(folder)
+    torch.set_num_threads(facts.config.train.threads)
+    prepared = open_for(facts.config, data)
     logits, labels = predict_split(net, prepared, "test", next(net.parameters()).device)
     stored = save_predictions(
         folder / "test_predictions.npz", logits, labels, split="test", data_digest=prepared.digest
@@ -191,9 +224,7 @@ def build_net(config: TrialConfig, prepared: PreparedData, seed: int) -> Net:
 def batches(prepared: PreparedData, split: str, net: Net, device: torch.device) -> Batches:
     """A split of a prepared set as a net sees it."""
     images, labels = prepared.split(split)
-    return Batches(
-        images, labels, mean=prepared.mean, std=prepared.std, resolution=net.shape.resolution, device=device
-    )
+    return Batches(images, labels, mean=prepared.mean, std=prepared.std, resolution=net.shape.resolution, device=device)
 
 
 def predict_split(
@@ -206,17 +237,16 @@ def predict_split(
 
 def save_weights(path: Path, net: Net, config: TrialConfig, seed: int, prepared: PreparedData) -> Path:
     """Weights as safetensors, with the configuration and what is needed to use them in its header."""
-    about = {
-        "config": json.dumps(config.model_dump(mode="json")),
-        "seed": str(seed),
-        "image": json.dumps(prepared.shape),
-        "classes": json.dumps(list(prepared.classes)),
-        "mean": json.dumps(list(prepared.mean)),
-        "std": json.dumps(list(prepared.std)),
-    }
+    facts = Facts(
+        config=config,
+        image=prepared.shape,
+        classes=tuple(prepared.classes),
+        mean=tuple(prepared.mean),
+        std=tuple(prepared.std),
+    )
     beside = path.with_name(f".{path.name}-{os.getpid()}")
-    save_file({name: t.contiguous() for name, t in net.state_dict().items()}, beside, metadata=about)
-    os.replace(beside, path)
+    save_file({name: t.contiguous() for name, t in net.state_dict().items()}, beside, metadata=facts.header(seed))
+    beside.replace(path)
     return path
 
 

@@ -7,6 +7,7 @@ never relied on, so it is kept in a folder that is thrown away.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -23,25 +24,26 @@ os.environ.update(
         "TUNE_DISABLE_SIGINT_HANDLER": "1",
         "TUNE_GLOBAL_CHECKPOINT_S": "86400",
         "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-        "RAY_AIR_NEW_OUTPUT": "1",
+        "RAY_AIR_NEW_OUTPUT": "0",
         "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     }
 )
 
-import ray  # noqa: E402 - Tune reads the variables above when it is imported
-from ray import tune  # noqa: E402
-from ray.tune.experiment import Trial as TuneTrial  # noqa: E402
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # noqa: E402
-from ray.tune.search import Searcher  # noqa: E402
+import ray
+from ray import tune
+from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
 
-from isoflop.config import Resources  # noqa: E402
-from isoflop.errors import StateError  # noqa: E402
-from isoflop.execution.protocol import Desk  # noqa: E402
-from isoflop.execution.ray_worker import pack, trainable, unpack  # noqa: E402
-from isoflop.execution.recorder import Recorder  # noqa: E402
-from isoflop.execution.training import Open  # noqa: E402
-from isoflop.plan import Decision, Plan, Verdict  # noqa: E402
-from isoflop.records import Artifact, Key, Record, State  # noqa: E402
+from isoflop.config import Resources
+from isoflop.errors import StateError
+from isoflop.execution.capacity import workers
+from isoflop.execution.protocol import Desk
+from isoflop.execution.ray_worker import OUTCOME, pack, trainable, unpack
+from isoflop.execution.recorder import Recorder
+from isoflop.execution.training import Open
+from isoflop.plan import Decision, Plan, Verdict
+from isoflop.records import Artifact, Key, Record, State
 
 RETRIES = 3
 """Times that a trial whose worker died is started again from its checkpoint."""
@@ -88,11 +90,6 @@ def cluster(resources: Resources, address: str | None = None) -> Iterator[None]:
         ray.shutdown()
 
 
-def workers(resources: Resources) -> int:
-    """Trials side by side on this machine: as the spec says, else as many as the cores allow."""
-    return resources.workers or max(1, (os.cpu_count() or 1) // resources.threads)
-
-
 def _tune(floor: Floor, resources: Resources, open_training: Open, scratch: Path) -> None:
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     need = {"cpu": resources.threads, "gpu": resources.gpus}
@@ -119,6 +116,14 @@ class Floor:
         self.plan, self.recorder, self.desk = plan, recorder, desk
         self.backlog = [trial.key for trial in recorder.history.open()]
         """Trainings that were open when this run began, not handed out yet."""
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """Tune pickles all that it is given in order to restore it; this is never restored, but made anew."""
+        return type(None), ()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Floor:
+        """There is one floor, however often Tune copies what stands on it."""
+        return self
 
     def decide(self) -> Decision:
         """What the plan says now."""
@@ -167,7 +172,7 @@ class PlanSearcher(Searcher):
     """Tells Tune which trial comes next, or to wait."""
 
     def __init__(self, floor: Floor) -> None:
-        super().__init__(metric="fidelity", mode="max")
+        super().__init__(metric="training_iteration", mode="max")  # always there; Tune insists on one
         self._floor = floor
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
@@ -178,7 +183,7 @@ class PlanSearcher(Searcher):
             return {"job": pack(self._floor.desk(self._floor.recorder.history.trials[key]))}
         return Searcher.FINISHED if self._floor.empty else None
 
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002 - Tune's signature
         """Nothing: the journal knows already."""
 
     def save(self, checkpoint_path: str) -> None:
@@ -196,10 +201,10 @@ class PlanScheduler(FIFOScheduler):  # type: ignore[misc]
         self._floor = floor
         self._waiting: dict[Key, TuneTrial] = {}
 
-    def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
+    def on_trial_result(self, _controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Write the report to the journal and do what the plan says of it."""
         key = unpack(trial.config["job"]).key
-        verdict = self._floor.reported(key, result)
+        verdict = self._floor.reported(key, json.loads(result[OUTCOME]))
         if verdict is Verdict.WAIT:
             self._waiting[key] = trial
             return str(TrialScheduler.PAUSE)

@@ -6,6 +6,7 @@ never as an exception, so that Ray sees only faults of its own.
 
 from __future__ import annotations
 
+import json
 import time
 import traceback
 from dataclasses import asdict
@@ -18,6 +19,8 @@ from isoflop.errors import IsoflopError
 from isoflop.execution.training import Open, Training
 from isoflop.records import Job, Key
 
+OUTCOME = "outcome"
+"""Key of what a step came to, as JSON: Tune takes nested results apart, and JSON keeps floats to the last bit."""
 SAVE_EVERY = 15.0
 """Seconds of training after which a report is followed by a checkpoint, so that a fault costs little."""
 
@@ -32,7 +35,7 @@ def unpack(values: dict[str, Any]) -> Job:
     return Job(**{**values, "key": Key(**values["key"])})
 
 
-def trainable(open_training: Open) -> type[tune.Trainable]:
+def trainable(open_training: Open) -> type[tune.Trainable]:  # noqa: C901 - one small class, counted as a function
     """The class that Ray Tune runs, bound to what opens a job."""
 
     class Worker(tune.Trainable):
@@ -50,11 +53,11 @@ def trainable(open_training: Open) -> type[tune.Trainable]:
 
         def step(self) -> dict[str, Any]:
             try:
-                return self._step()
+                return {OUTCOME: json.dumps(self._step())}
             except IsoflopError as error:
-                return {"failed": str(error)}
-            except Exception:  # whatever a training raises is its own result
-                return {"failed": traceback.format_exc(limit=-8)}
+                return {OUTCOME: json.dumps({"failed": str(error)})}
+            except Exception:  # noqa: BLE001 - whatever a training raises is its own result
+                return {OUTCOME: json.dumps({"failed": traceback.format_exc(limit=-8)})}
 
         def _step(self) -> dict[str, Any]:
             if self._training is None:

@@ -52,4 +52,3 @@ def choose(trials: Iterable[Trial], objective: Objective, top: int) -> Sequence[
     """The best COMPLETE trials by the search's objective, best first; of equals the lower number."""
     complete = [trial for trial in trials if trial.state is State.COMPLETE]
     return sorted(complete, key=lambda t: (-objective.sign * t.value(objective.metric), t.number))[:top]
-

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from isoflop.config import StudySpec, TrialConfig
 from isoflop.errors import SpecError, TrialError
 from isoflop.families import Scalar
 from isoflop.journal.history import History
 from isoflop.length import Length
-from isoflop.planning.halving import rung_of, verdict
 from isoflop.plan import Decision, Price, Proposal, Verdict
+from isoflop.planning.halving import rung_of, verdict
 from isoflop.planning.suggestion import suggest
 from isoflop.planning.view import ready, view
 from isoflop.records import Key, State, Trial
@@ -52,18 +52,22 @@ class SearchPlan:
     def propose(self, number: int, trials: Mapping[int, Trial]) -> Proposal:
         """Trial `number`, settled at once where it breaks a constraint or was trained before."""
         params, source = self._params(number, trials)
+        proposal = self.settled(number, params, source=source)
+        twins = (t.number for t in trials.values() if t.fingerprint == proposal.fingerprint and not t.state.free)
+        if proposal.state is None and (twin := next(twins, None)) is not None:
+            return replace(proposal, state=State.DUPLICATE, reason=f"equal to trial {twin}")
+        return proposal
+
+    def settled(self, number: int, params: Mapping[str, Scalar], *, source: str) -> Proposal:
+        """A trial of these parameters, INFEASIBLE where it breaks a constraint or can have no horizon."""
         config = self.space.config(params, study=self.spec, data_digest=self.digest)
-        fingerprint = config.fingerprint(self.code)
         parameters, flops, state, reason = self._settle(config)
-        twin = next((t.number for t in trials.values() if t.fingerprint == fingerprint and not t.state.free), None)
-        if state is None and twin is not None:
-            state, reason = State.DUPLICATE, f"equal to trial {twin}"
         return Proposal(
             key=Key(trial=number),
             params=params,
             config=config.params(),
             seed=self.spec.seed,
-            fingerprint=fingerprint,
+            fingerprint=config.fingerprint(self.code),
             parameters=parameters,
             flops=flops,
             source=source,
@@ -109,4 +113,3 @@ class SearchPlan:
             return True
         tail = [trials[n] for n in range(max(0, len(trials) - BARREN), len(trials))]
         return len(tail) == BARREN and all(trial.state.free for trial in tail)
-

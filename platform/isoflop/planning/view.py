@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from isoflop.config import StudySpec
-from isoflop.planning.halving import passed, verdict
 from isoflop.plan import Verdict
+from isoflop.planning.halving import passed, verdict
 from isoflop.records import State, Trial
 
 

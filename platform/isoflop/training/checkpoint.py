@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 from collections.abc import Iterator
@@ -18,11 +19,16 @@ KEPT = 2
 def save(folder: Path, report: int, state: dict[str, Any]) -> Path:
     """Write the state after a report beside and rename it, and drop those older than the last but one."""
     folder.mkdir(parents=True, exist_ok=True)
-    beside = folder / f".writing-{os.getpid()}"
-    torch.save(state, beside)
-    digest = hashlib.sha256(beside.read_bytes()).hexdigest()[:16]
+    memory = io.BytesIO()
+    torch.save(state, memory)
+    digest = hashlib.sha256(memory.getbuffer()).hexdigest()[:16]
     path = folder / f"{report:06d}-{digest}.pt"
-    os.replace(beside, path)
+    beside = folder / f".{path.name}-{os.getpid()}"
+    with beside.open("wb") as file:
+        file.write(memory.getbuffer())
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
     for old in list(standing(folder))[KEPT:]:
         old.unlink(missing_ok=True)
     return path

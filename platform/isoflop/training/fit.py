@@ -82,7 +82,7 @@ class Fit:
 
     def _report(self, report: int, end: int) -> Record:
         began, first = time.perf_counter(), self.step
-        loss = self._advance(end)
+        loss = self.advance(end)
         trained = time.perf_counter()
         found = self.task.metrics(*self.outputs(self.val))
         metrics = {"train_loss": loss} | {f"val_{name}": value for name, value in found.items()}
@@ -105,7 +105,7 @@ class Fit:
             raise DivergedError(end, next(name for name in metrics if metrics[name] - metrics[name] != 0))
         return record
 
-    def _advance(self, end: int) -> float:
+    def advance(self, end: int) -> float:
         """Train up to a step; the mean loss on the way."""
         self.net.train()
         losses: list[Tensor] = []

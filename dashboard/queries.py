@@ -1,0 +1,97 @@
+"""Cached reads of the state folder, made again only after the journal grew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import streamlit as st
+
+from isoflop.errors import StateError
+from isoflop.home import Home
+from isoflop.journal.sqlite import SqliteJournal
+from isoflop.leaderboard import HitsByRun, Row, boards
+from isoflop.statistics import Hits
+from isoflop.tracking.store import Store
+
+Version: TypeAlias = tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Library:
+    """The studies of a state folder as they stand at one version."""
+
+    store: Store
+    place: tuple[str, int]
+    """The journal's path and its place on the disk: another file in its stead is another journal."""
+    version: Version
+
+    def studies(self) -> list[dict[str, Any]]:
+        """Every study, newest first."""
+        return _studies(self.store, self.place, self.version)
+
+    def trials(self, study: str) -> list[dict[str, Any]]:
+        """The trials of a study."""
+        return _trials(self.store, self.place, dict(self.version)[study], study)
+
+    def boards(self, search: str | None = None) -> tuple[dict[str, list[Row]], list[str]]:
+        """Boards by data digest, of all finalists or those of one search; and what could not be read."""
+        return _boards(self.store, self.place, self.version, search)
+
+    def openings(self) -> dict[str, int]:
+        """For how many trainings the test set was opened, by data digest."""
+        return self.store.openings()
+
+
+def library() -> Library | None:
+    """The state folder that the environment names; none while nothing was ever run there.
+
+    Raises `StateError` where its journal cannot be read.
+    """
+    path = Home.find().journal
+    if not path.is_file():
+        return None
+    place = (str(path), path.stat().st_ino)
+    store = _store(place)
+    return Library(store=store, place=place, version=store.version())
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _store(place: tuple[str, int]) -> Store:
+    path = Path(place[0])
+    return Store(SqliteJournal.open_readonly(path), path.parent)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _studies(_store: Store, place: tuple[str, int], version: Version) -> list[dict[str, Any]]:
+    del place, version  # keys of the cache
+    return _store.studies()[::-1]
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _trials(_store: Store, place: tuple[str, int], seq: int, study: str) -> list[dict[str, Any]]:
+    del place, seq  # keys of the cache
+    return _store.trials(study)
+
+
+@st.cache_data(max_entries=16, show_spinner="Reading predictions")
+def _boards(
+    _store: Store, place: tuple[str, int], version: Version, search: str | None
+) -> tuple[dict[str, list[Row]], list[str]]:
+    del place, version  # keys of the cache
+    results = _store.results(search)
+    hits, problems = _hits(_store, [result.run for result in results])
+    return boards(results, hits, _store.counts()), problems
+
+
+def _hits(store: Store, runs: list[str]) -> tuple[HitsByRun, list[str]]:
+    """Stored hits by run; a torn file costs its run the narrower interval, not the page."""
+    found: dict[str, dict[str, Hits]] = {}
+    problems = []
+    for run in runs:
+        try:
+            found[run] = store.hits(run)
+        except StateError as error:
+            problems.append(str(error))
+    return found, problems

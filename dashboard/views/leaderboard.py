@@ -1,0 +1,136 @@
+"""Page: finalists of one data set, ranked by validation, with what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+import charts
+import parts
+import queries
+from isoflop.table import percents, seeds, states
+
+METRICS = {"Test": "test_accuracy", "Validation": "val_accuracy"}
+
+
+def page() -> None:
+    """Show the board of the data set and search that are chosen."""
+    st.title("Leaderboard")
+    st.caption(
+        "Validation picks; the test set is opened once, at the end. Intervals are 95 %, over seeds and images. "
+        "Rows in one tie group cannot be told apart."
+    )
+    library = parts.library_or_stop()
+    studies = library.studies()
+    digest, search = _choose(library, studies)
+    boards, problems = library.boards(search)
+    rows = boards.get(digest or "", [])
+    _tiles(library, studies, rows, digest)
+    for problem in problems:
+        parts.note("A file could not be read; the intervals of its row cover seeds alone.", problem)
+    if not rows:
+        parts.note(
+            "No finalists yet. Retrain the best trials of a search:", "isoflop finalists STUDY --top 3 --seeds 3"
+        )
+        return
+    st.dataframe(table(rows), width="stretch", hide_index=True, column_config=_columns(), key="board")
+    _plot(rows)
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The board as a frame; accuracies in percent, numbers kept as numbers so that columns sort."""
+    return pd.DataFrame([_line(row) for row in rows])
+
+
+def _line(row: Mapping[str, Any]) -> dict[str, Any]:
+    val, test = row["metrics"].get("val_accuracy"), row["metrics"].get("test_accuracy")
+    return {
+        "rank": row["rank"],
+        "picked": row["picked"],
+        "run": row["run"],
+        "family": row["family"],
+        "shape": row["shape"],
+        "parameters": row["parameters"],
+        "flops": row["flops"],
+        "val": percents(val),
+        "test": percents(test),
+        "tie": row["tie_group"],
+        "seeds": seeds(row),
+        "trials": states(row["counts"]),
+    }
+
+
+def _columns() -> dict[str, Any]:
+    column = st.column_config
+    return {
+        "rank": column.NumberColumn("Rank", width=50),
+        "picked": column.CheckboxColumn("Pick", width=50, help="What validation picks"),
+        "run": column.TextColumn("Run", width=150),
+        "family": column.TextColumn("Family", width=95),
+        "shape": column.TextColumn("Shape", width=130, help="Depth, width, resolution, stem"),
+        "parameters": column.NumberColumn("Parameters", format="compact", width=85),
+        "flops": column.NumberColumn("FLOPs", format="compact", width=65, help="One image, multiply-adds x 2"),
+        "val": column.TextColumn("Validation %", width=150, help="Mean and 95 % interval of the accuracy"),
+        "test": column.TextColumn("Test %", width=150, help="Mean and 95 % interval of the accuracy"),
+        "tie": column.NumberColumn("Tie group", width=75),
+        "seeds": column.TextColumn("Seeds", width=55, help="Lost ones did not finish: no number of theirs is here"),
+        "trials": column.TextColumn("Trials of the search", width="medium"),
+    }
+
+
+def _choose(library: queries.Library, studies: Sequence[Mapping[str, Any]]) -> tuple[str | None, str | None]:
+    """The data digest and the search that are chosen, none for all searches."""
+    digests = list(library.boards()[0])
+    names = {study["data_digest"]: study["data"] for study in studies}
+    left, right = st.columns(2)
+    digest = left.selectbox(
+        "Data set",
+        digests,
+        format_func=lambda one: f"{names.get(one, '')}  {one[:12]}",
+        placeholder="none yet",
+        key="digest",
+    )
+    searches = [study["id"] for study in studies if study["plan"] == "search" and study["data_digest"] == digest]
+    search = right.selectbox("Search", [None, *searches], format_func=lambda one: one or "all searches", key="search")
+    return digest, search
+
+
+def _tiles(
+    library: queries.Library,
+    studies: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
+    digest: str | None,
+) -> None:
+    """Four numbers: how much was tried, and what the pick is worth."""
+    searches = [study for study in studies if study["plan"] != "finalists"]
+    pick = rows[0]["metrics"].get("test_accuracy") if rows else None
+    tiles = st.columns(4)
+    parts.tile(tiles[0], "Studies", str(len(searches)))
+    parts.tile(tiles[1], "Trials", f"{sum(study['trials'] for study in searches):,}")
+    opened = library.openings().get(digest or "", 0)
+    parts.tile(tiles[2], "Test set opened for", f"{opened} training{'' if opened == 1 else 's'}")
+    parts.tile(tiles[3], "Test accuracy of the pick", *_accuracy(pick))
+
+
+def _accuracy(metric: Mapping[str, Any] | None) -> tuple[str, str]:
+    """An accuracy in large letters and its interval in small ones."""
+    text, _, ends = percents(metric).partition(" ")
+    return (f"{text} %" if metric and metric["mean"] is not None else text), ends
+
+
+def _plot(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Accuracy over FLOPs."""
+    left, right = st.columns([4, 1], vertical_alignment="center")
+    left.subheader("Accuracy at its cost")
+    offered = [name for name, metric in METRICS.items() if any(metric in row["metrics"] for row in rows)]
+    chosen = right.segmented_control(
+        "Accuracy", offered, default=offered[0] if offered else None, key="metric", label_visibility="collapsed"
+    )
+    metric = METRICS[chosen or (offered[0] if offered else "Validation")]
+    parts.chart(charts.accuracy_by_flops(rows, metric), "plot")
+
+
+page()

@@ -1,0 +1,1 @@
+"""DVC stages, thin: parameters, one call, files."""

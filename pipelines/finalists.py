@@ -1,0 +1,25 @@
+"""Stage `finalists`: the best of the search, trained again in full on fresh seeds."""
+
+from __future__ import annotations
+
+from isoflop.cli.progress import watching
+from isoflop.study import finalists, load_study
+from pipelines.stage import bench, keep, main, params, study_of
+
+
+def run() -> None:
+    """Retrain; the test set stays closed."""
+    values, searched = params()["finalists"], study_of("search")
+    with watching(load_study(searched).spec.study, values["top"] * values["seeds"]) as listen:
+        study = finalists(
+            searched,
+            top=values["top"],
+            seeds=values["seeds"],
+            open_test=False,
+            bench=bench(listeners=(listen,)),
+        )
+    keep("finalists", study)
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,59 @@
+"""Stage `report`: the leaderboard as Markdown, and the points of its plots."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+
+from isoflop.leaderboard import boards, columns
+from isoflop.records import State, Trial
+from isoflop.study import load_study
+from pipelines.stage import RESULTS, main, study_of, write
+
+
+def run() -> None:
+    """Write what people look at."""
+    searched, final = load_study(study_of("search")), load_study(study_of("finalists"))
+    tables = [
+        f"# Leaderboard\n\nData {digest}, search `{searched.id}`.\n\n{markdown([columns(row) for row in rows])}"
+        for digest, rows in boards(final.store.results(final.id)).items()
+    ]
+    write(RESULTS / "leaderboard.md", "\n\n".join(tables) + "\n")
+    write(RESULTS / "plots" / "trials.csv", lines(("family", "log10_flops", "val_accuracy"), points(searched.trials)))
+    write(RESULTS / "plots" / "curves.csv", lines(("run", "epoch", "val_accuracy"), curves(final.trials)))
+
+
+def points(trials: Iterable[Trial]) -> Iterable[Sequence[object]]:
+    """Family, log FLOPs and accuracy of every COMPLETE trial."""
+    for trial in trials:
+        if trial.state is State.COMPLETE:
+            yield trial.config["model.family"], math.log10(trial.flops), trial.value("val_accuracy")
+
+
+def curves(trials: Iterable[Trial]) -> Iterable[Sequence[object]]:
+    """Accuracy over epochs, one line a replicate."""
+    for trial in trials:
+        for record in trial.records:
+            yield f"{trial.config['model.family']} {trial.key}", record.epoch, record.metrics["val_accuracy"]
+
+
+def markdown(rows: Sequence[dict[str, object]]) -> str:
+    """Rows as a Markdown table."""
+    head = list(rows[0])
+    body = [[str(row[key]) for key in head] for row in rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *body))
+
+
+def lines(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,38 @@
+"""The command line: arguments to calls, nothing else. What is heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from isoflop.cli.app import app
+from isoflop.errors import InputError, StateError
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line a fault and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "isoflop"
+        sys.exit(_refuse(f"{error.format_message()} See: {where} --help"))
+    except InputError as error:
+        sys.exit(_refuse(*map(str, error.faults)))
+    except StateError as error:
+        sys.exit(_refuse(str(error)))
+    except KeyboardInterrupt:
+        print("interrupted: what was finished stands", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # a pager or head that was closed; Python would complain at exit
+        sys.exit(0)
+    sys.exit(code or 0)
+
+
+def _refuse(*lines: str) -> int:
+    for line in lines:
+        print(f"error: {line}", file=sys.stderr)
+    return 2

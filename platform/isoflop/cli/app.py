@@ -1,0 +1,39 @@
+"""All commands by name."""
+
+from __future__ import annotations
+
+import typer
+
+from isoflop.cli import data, models, results, services, studies
+from isoflop.cli import jobs as ray_jobs
+
+app = typer.Typer(
+    name="isoflop",
+    help="Find, scale and compare image models at equal compute.",
+    epilog="First steps: isoflop data prepare digits; isoflop search search_spaces/smoke.yaml; isoflop leaderboard",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(data.app, name="data")
+app.add_typer(models.spaces, name="space")
+app.add_typer(ray_jobs.app, name="jobs")
+for command in (
+    models.families,
+    models.describe,
+    studies.search,
+    studies.resume,
+    studies.extend,
+    studies.finalists,
+    results.studies,
+    results.show,
+    results.trials,
+    results.leaderboard,
+    results.predict,
+    ray_jobs.submit,
+    services.dashboard,
+    services.mlflow,
+    services.doctor,
+):
+    app.command()(command)

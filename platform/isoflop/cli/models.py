@@ -1,0 +1,95 @@
+"""`isoflop families`, `describe` and `space`: what can be searched and what it costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isoflop.cli.output import Json, emit, table
+
+spaces = typer.Typer(help="Check specs, and print their JSON schema for editors.", no_args_is_help=True)
+SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="A YAML file with `space:` and `study:`.")]
+
+
+def families(json: Json = False) -> None:
+    """List the families of architectures."""
+    from isoflop.families import families as known
+
+    rows = [
+        {"name": row.name, "paper": row.paper, "knobs": ["depth", "width", "resolution", "stem", *row.knobs]}
+        for row in known().values()
+    ]
+    if json:
+        emit(rows)
+    else:
+        shown = [{**row, "knobs": " ".join(row["knobs"])} for row in rows]
+        table(shown, ("name", "knobs", "paper"), empty="no families")
+
+
+def describe(
+    family: Annotated[str, typer.Argument(help="A family, such as resnet.")],
+    phi: Annotated[float, typer.Option(help="Compound coefficient.")] = 0.0,
+    depth: Annotated[float, typer.Option(help="Multiplier of the base depth.")] = 1.0,
+    width: Annotated[float, typer.Option(help="Multiplier of the base width.")] = 1.0,
+    resolution: Annotated[int, typer.Option(help="Pixels of a side.")] = 224,
+    channels: Annotated[int, typer.Option(help="Channels of the images.")] = 3,
+    classes: Annotated[int, typer.Option(help="Number of classes.")] = 1000,
+    stem: Annotated[int | None, typer.Option(help="Stride of the stem or patch size; default: fits 224.")] = None,
+    knob: Annotated[list[str] | None, typer.Option(help="A setting of the family's own: block=bottleneck.")] = None,
+    layers: Annotated[bool, typer.Option("--layers", help="List every layer.")] = False,
+    json: Json = False,
+) -> None:
+    """Print a family's shape, parameters, FLOPs, memory and receptive field at a size, without building weights."""
+    from isoflop.cli.describe import cost_of, lines
+
+    found = cost_of(
+        family,
+        {"phi": phi, "depth": depth, "width": width, "stem": stem},
+        resolution=resolution,
+        channels=channels,
+        classes=classes,
+        knobs=knob or [],
+    )
+    if json:
+        emit(found.to_dict())
+        return
+    for line in lines(found):
+        typer.echo(line)
+    if layers:
+        rows = found.to_dict()["layers"]
+        table(rows, tuple(rows[0]), empty="no layers")
+
+
+@spaces.command("check")
+def check(
+    spec: SpecFile,
+    data: Annotated[str | None, typer.Option(help="Prepared data set; default: the spec's.")] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Configurations to draw for the feasible share.")] = 200,
+    json: Json = False,
+) -> None:
+    """Check a spec: every fault at once, its size, and the share of it that is feasible."""
+    from isoflop.feasibility import feasible_share
+    from isoflop.home import Home
+    from isoflop.spec import load_spec
+
+    loaded = load_spec(spec)
+    folder = Home.find().data_set(data or loaded.study.data)
+    share = feasible_share(loaded, folder, samples=samples)
+    if json:
+        emit({"spec": str(spec), "size": loaded.space.size(), "families": loaded.space.families(), **share.to_dict()})
+        return
+    table(loaded.space.describe(), ("key", "kind", "range", "when"), empty="nothing varies")
+    size = loaded.space.size()
+    typer.echo(f"size: {f'{size:,} configurations' if size is not None else 'continuous'}")
+    for line in share.lines():
+        typer.echo(line)
+
+
+@spaces.command("schema")
+def schema() -> None:
+    """Print the JSON schema of specs, for editors that complete and check YAML."""
+    from isoflop.spec import json_schema
+
+    emit(json_schema())

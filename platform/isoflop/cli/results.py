@@ -1,0 +1,121 @@
+"""`isoflop studies`, `show`, `trials`, `leaderboard` and `predict`: look at what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from isoflop.cli.output import Json, amount, emit, table
+from isoflop.cli.studies import StudyId
+
+if TYPE_CHECKING:
+    from isoflop.tracking.store import Store
+
+
+def studies(json: Json = False) -> None:
+    """List the studies of the state folder."""
+    rows = _store().studies()
+    if json:
+        emit(rows)
+        return
+    shown = [{**row, "counts": _counts(row["counts"])} for row in rows]
+    columns = ("id", "plan", "state", "trials", "best", "data", "counts")
+    table(shown, columns, empty="no studies yet: run isoflop search search_spaces/smoke.yaml")
+
+
+def show(study: StudyId, json: Json = False) -> None:
+    """Show one study: state, counts, best trial."""
+    from isoflop.study import known
+
+    store = _store()
+    known(study, store)
+    row = next(row for row in store.studies() if row["id"] == study)
+    if json:
+        emit(row)
+        return
+    for key, value in row.items():
+        typer.echo(f"{key:<10} {_counts(value) if isinstance(value, Mapping) else value}")
+
+
+def trials(study: StudyId, json: Json = False) -> None:
+    """List a study's trials with their states, parameters and values."""
+    from isoflop.study import known
+
+    store = _store()
+    known(study, store)
+    rows = store.trials(study)
+    if json:
+        emit(rows)
+        return
+    shown = [{**_flat(row), "reports": len(row["records"]), "flops": amount(row["flops"])} for row in rows]
+    varied = sorted({key for row in rows for key in row["params"]})
+    columns = ("number", "state", *rows[0]["values"], "reports", "parameters", "flops", *varied) if rows else ()
+    table(shown, columns, empty="no trials yet")
+
+
+def leaderboard(
+    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="One finalists study; default: all.")] = None,
+    json: Json = False,
+) -> None:
+    """Rank finalists: mean and 95 % interval over seeds and images; validation picks, the test set tells."""
+    store = _store()
+    if json:
+        from isoflop.leaderboard import boards
+
+        emit([row for rows in boards(store.results(study)).values() for row in rows])
+    else:
+        print_board(store, study)
+
+
+def predict(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A row of the leaderboard, as STUDY/NUMBER.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    top: Annotated[int, typer.Option(min=1, help="Classes to show for each image.")] = 3,
+    json: Json = False,
+) -> None:
+    """Classify images with a finalist."""
+    from isoflop.prediction import load_model
+
+    rows = load_model(run).predict_files(images, top=top)
+    if json:
+        emit(rows)
+        return
+    for row in rows:
+        found = ", ".join(f"{guess['class']} {guess['probability']:.1%}" for guess in row["classes"])
+        typer.echo(f"{row['image']}: {found}")
+
+
+def print_board(store: Store, study: str | None = None) -> None:
+    """Print the leaderboard, one table for each data set's digest."""
+    from isoflop.leaderboard import boards, columns
+
+    found = boards(store.results(study))
+    if not found:
+        typer.echo("no finalists yet: run isoflop finalists STUDY")
+    for digest, rows in found.items():
+        shown = [columns(row) for row in rows]
+        table(shown, tuple(shown[0]), empty="", title=f"leaderboard on data {digest}")
+        for searched in sorted({row["source"].rsplit("/", 1)[0] for row in rows}):
+            typer.echo(f"search {searched}: {_counts(store.counts(searched))}")
+        picked = next(row for row in rows if row["picked"])
+        typer.echo(f"validation picks {picked['run']}; the test set was opened for finalists alone")
+
+
+def _store() -> Store:
+    from isoflop.home import Home
+    from isoflop.journal.sqlite import SqliteJournal
+    from isoflop.tracking.store import Store
+
+    home = Home.find()
+    return Store(SqliteJournal.open_readonly(home.journal), home.path)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {state}" for state, number in counts.items()) or "-"
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, **row["values"], **row["params"]}

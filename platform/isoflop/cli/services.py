@@ -1,0 +1,56 @@
+"""`isoflop dashboard`, `mlflow` and `doctor`: open pages on loopback, find what is wrong."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isoflop.cli.output import Json, emit
+
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port on loopback.")]
+LOOPBACK = "127.0.0.1"
+QUIET = {"DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false"}
+
+
+def dashboard(port: Port = 8501) -> None:
+    """Open the dashboard on loopback."""
+    from isoflop.errors import Fault, InputError
+    from isoflop.home import VARIABLE, Home
+
+    app = Path.cwd() / "dashboard" / "app.py"
+    if not app.is_file():
+        raise InputError(Fault(str(app), "is not there", "run isoflop dashboard in the folder of the project"))
+    options = (f"--server.address={LOOPBACK}", f"--server.port={port}", "--browser.gatherUsageStats=false")
+    command = [sys.executable, "-m", "streamlit", "run", str(app), *options, "--server.headless=true"]
+    raise typer.Exit(subprocess.call(command, env={**os.environ, **QUIET, VARIABLE: str(Home.find().path)}))
+
+
+def mlflow(port: Port = 5000) -> None:
+    """Open MLflow's own pages on loopback, on the state folder's database."""
+    from isoflop.home import Home
+
+    home = Home.find().ensure()
+    store, artifacts = f"sqlite:///{home.mlflow}", str(home.mlflow_artifacts)
+    options = ("--host", LOOPBACK, "--port", str(port), "--workers", "1")
+    stores = ("--backend-store-uri", store, "--default-artifact-root", artifacts)
+    command = [sys.executable, "-m", "mlflow", "server", *options, *stores]
+    raise typer.Exit(subprocess.call(command, env={**os.environ, **QUIET}))
+
+
+def doctor(json: Json = False) -> None:
+    """Say what is installed, which accelerator there is, and whether the state folder is in order."""
+    from isoflop.doctor import examine
+
+    findings = examine()
+    if json:
+        emit([finding.to_dict() for finding in findings])
+    else:
+        for finding in findings:
+            typer.echo(str(finding))
+    if not all(finding.good for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,106 @@
+"""`isoflop search`, `resume`, `extend` and `finalists`: run studies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from isoflop.study import Study
+
+StudyId = Annotated[str, typer.Argument(metavar="STUDY", help="A study's id, as `isoflop studies` lists it.")]
+ExecutorName = Literal["inline", "ray"]
+Executor = Annotated[ExecutorName, typer.Option(help="Ray Tune, or one trial after another in this process.")]
+Time = Annotated[str | None, typer.Option(help="Wall time, such as 90s, 20m or 2h.")]
+
+
+def search(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="A YAML file with `space:` and `study:`.")],
+    data: Annotated[str | None, typer.Option(help="Prepared data set; default: the spec's.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Budget in trials.")] = None,
+    time: Time = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Trials side by side; changes no number.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the search.")] = None,
+    executor: Executor = "ray",
+    address: Annotated[str | None, typer.Option(help="A Ray cluster to join; default: one on this machine.")] = None,
+    study: Annotated[str | None, typer.Option(help="Id of the study; one that stands goes on.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Estimate trials, hours and disk; run nothing.")] = False,
+) -> None:
+    """Search a space: every trial is journalled, nothing finished is ever lost."""
+    from isoflop import study as studies
+    from isoflop.cli.progress import watching
+    from isoflop.home import Home
+    from isoflop.spec import load_spec
+
+    loaded = load_spec(spec)
+    loaded = studies.override(loaded, data=data, trials=trials, time=time, workers=workers, seed=seed)
+    if dry_run:
+        from isoflop.feasibility import estimate
+
+        for line in estimate(loaded, Home.find().data_set(data or loaded.study.data)).lines():
+            typer.echo(line)
+        return
+    with watching(loaded.study, loaded.study.budget.trials) as listen:
+        bench = studies.Bench.here(executor=executor, address=address, listeners=(listen,))
+        done = studies.search(loaded, data=data, study=study, bench=bench)
+    _conclude(done)
+
+
+def resume(study: StudyId, time: Time = None, executor: Executor = "ray") -> None:
+    """Go on with a study that was interrupted; nothing finished is run again."""
+    _go_on(study, trials=None, time=time, executor=executor)
+
+
+def extend(
+    study: StudyId,
+    trials: Annotated[int, typer.Option(min=1, help="The new budget in trials, those that are done included.")],
+    time: Time = None,
+    executor: Executor = "ray",
+) -> None:
+    """Go further with a study that has ended."""
+    _go_on(study, trials=trials, time=time, executor=executor)
+
+
+def finalists(
+    study: StudyId,
+    top: Annotated[int | None, typer.Option(min=1, help="How many of the best; default: the spec's.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Fresh seeds for each; default: the spec's.")] = None,
+    executor: Executor = "ray",
+) -> None:
+    """Train the best trials again in full on fresh seeds, then open the test set, once."""
+    from isoflop import study as studies
+    from isoflop.cli.progress import watching
+    from isoflop.cli.results import print_board
+
+    spec = studies.load_study(study).spec.study
+    total = (top or spec.finalists.top) * (seeds or spec.finalists.seeds)
+    with watching(spec, total) as listen:
+        bench = studies.Bench.here(executor=executor, listeners=(listen,))
+        done = studies.finalists(study, top=top, seeds=seeds, bench=bench)
+    print_board(done.store, done.id)
+
+
+def _go_on(study: str, *, trials: int | None, time: str | None, executor: ExecutorName) -> None:
+    from isoflop import study as studies
+    from isoflop.cli.progress import watching
+
+    spec = studies.load_study(study).spec.study
+    with watching(spec, trials or spec.budget.trials) as listen:
+        bench = studies.Bench.here(executor=executor, listeners=(listen,))
+        done = studies.resume(study, trials=trials, time=time, bench=bench)
+    _conclude(done)
+
+
+def _conclude(done: Study) -> None:
+    """Say how a study ended and what to do next."""
+    counts = ", ".join(f"{n} {state}" for state, n in done.store.counts(done.id).items())
+    typer.echo(f"study {done.id}: {counts}")
+    best, metric = done.best, done.spec.study.objectives[0].metric
+    if best is not None:
+        family = best.config["model.family"]
+        typer.echo(
+            f"best: trial {best.number}, {family}, {metric} {best.value(metric):.4f} (picked among many: optimistic)"
+        )
+        typer.echo(f"next: isoflop finalists {done.id}")

@@ -1,0 +1,83 @@
+"""The journal in memory: the twin of the one on disk, for tests and simulations."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from isoflop.journal.event import Event
+from isoflop.journal.lease import gone, held, lost
+from isoflop.journal.protocol import Journal, Lease
+
+
+class MemoryJournal:
+    """Keeps events for as long as the process lives. Threads may share it."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._events: dict[str, dict[tuple[str, int, int, int], Event]] = {}
+        self._leases: dict[str, Lease] = {}
+        self._seq = 0
+
+    def append(self, lease: Lease, events: Iterable[Event]) -> int:
+        """Write events whose key is new. Raises `LeaseError` where the lease is not the newest."""
+        # Through JSON, so that what comes back is what a disk would give: lists for tuples, text for enums.
+        rows = [replace(event, payload=json.loads(json.dumps(dict(event.payload)))) for event in events]
+        with self._lock:
+            self._check(lease)
+            table = self._events.setdefault(lease.study, {})
+            fresh = 0
+            for event in rows:
+                key = (event.kind, event.trial, event.replicate, event.index)
+                if key not in table:
+                    self._seq, fresh = self._seq + 1, fresh + 1
+                    table[key] = replace(event, seq=self._seq)
+            return fresh
+
+    def read(self, study: str, after: int = 0) -> Sequence[Event]:
+        """A study's events with a `seq` above `after`, in order."""
+        with self._lock:
+            return [event for event in self._events.get(study, {}).values() if event.seq > after]
+
+    def studies(self) -> Sequence[str]:
+        """Ids of all studies with events, oldest first."""
+        with self._lock:
+            first = {study: min(e.seq for e in table.values()) for study, table in self._events.items() if table}
+        return sorted(first, key=first.__getitem__)
+
+    def acquire(self, study: str, holder: str, seconds: float) -> Lease:
+        """Take the lease. Raises `LeaseError` while another's has not expired."""
+        with self._lock:
+            now, last = self._clock(), self._leases.get(study)
+            if last and last.expires > now and last.holder != holder and not gone(last.holder):
+                raise held(last, now)
+            token = last.token + 1 if last else 1
+            lease = Lease(study=study, holder=holder, token=token, expires=now + seconds)
+            self._leases[study] = lease
+            return lease
+
+    def renew(self, lease: Lease, seconds: float) -> Lease:
+        """Hold on to the lease. Raises `LeaseError` where it was taken over."""
+        with self._lock:
+            self._check(lease)
+            self._leases[lease.study] = replace(lease, expires=self._clock() + seconds)
+            return self._leases[lease.study]
+
+    def release(self, lease: Lease) -> None:
+        """Give the lease back; its token stays, so that the next one is higher."""
+        with self._lock:
+            newest = self._leases.get(lease.study)
+            if newest and (newest.token, newest.holder) == (lease.token, lease.holder):
+                self._leases[lease.study] = replace(lease, holder="", expires=0.0)
+
+    def _check(self, lease: Lease) -> None:
+        newest = self._leases.get(lease.study)
+        if newest is None or (newest.token, newest.holder) != (lease.token, lease.holder):
+            raise lost(lease, newest)
+
+
+_: type[Journal] = MemoryJournal

@@ -1,0 +1,42 @@
+"""A body that sees, and a head that decides."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from torch import Tensor, nn
+
+from isoflop.scaling import Shape
+
+
+class Body(nn.Module):
+    """The part of a model that other tasks can stand on."""
+
+    channels: int
+    """Length of the vector that `forward` gives for each image."""
+
+    @abstractmethod
+    def features(self, x: Tensor) -> dict[int, Tensor]:
+        """Maps (N, channels, H, W) by their stride in pixels, ascending: the last map of each stride."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """One vector (N, channels) for each image (N, C, H, W) of the shape's resolution."""
+
+
+class Net(nn.Module):
+    """A body and a linear head: logits (N, classes) of images at the shape's resolution."""
+
+    def __init__(self, body: Body, shape: Shape, *, classes: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.body, self.shape = body, shape
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(body.channels, classes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, classes)."""
+        logits: Tensor = self.head(self.body(x))
+        return logits
+
+    def features(self, x: Tensor) -> dict[int, Tensor]:
+        """The body's maps by stride."""
+        return self.body.features(x)

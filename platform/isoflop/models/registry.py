@@ -1,0 +1,50 @@
+"""Builders by the name of their family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+import torch
+
+from isoflop.config import ModelConfig
+from isoflop.families import family
+from isoflop.models.net import Body, Net
+from isoflop.scaling import Shape
+
+Builder = Callable[[Shape, ModelConfig, int], Body]
+"""Makes a family's body of a shape, a configuration and a number of image channels."""
+
+_BUILDERS: dict[str, Builder] = {}
+
+
+def register(name: str) -> Callable[[Builder], Builder]:
+    """Make a function the builder of the family of that name."""
+
+    def keep(builder: Builder) -> Builder:
+        _BUILDERS[name] = builder
+        return builder
+
+    return keep
+
+
+def builder(name: str) -> Builder:
+    """The builder of a family; its module is imported when it is first asked for."""
+    row = family(name)
+    if name not in _BUILDERS:
+        import_module(row.builder)
+    return _BUILDERS[name]
+
+
+def build(model: ModelConfig, *, image: tuple[int, int, int], classes: int, seed: int | None = None) -> Net:
+    """A net for images stored as (channels, height, width), with weights drawn from the seed.
+
+    Torch's global generator is left as it was. Raises `SpecError` for a shape that cannot be.
+    """
+    channels, height, _ = image
+    shape = Shape.of(model, height)
+    make = builder(model.family)
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
+        return Net(make(shape, model, channels), shape, classes=classes, dropout=model.dropout)

@@ -1,0 +1,95 @@
+"""ResNet (He et al. 2016, arXiv 1512.03385) of timm's basic and bottleneck blocks.
+
+With stem 4 at depth and width 1 it is ResNet-18 with torchvision's names of weights; stem 1 is the stem for small
+images (section 4.2 of the paper), stem 2 stands between.
+"""
+
+from __future__ import annotations
+
+from timm.layers import DropPath
+from timm.models.resnet import BasicBlock, Bottleneck
+from torch import Tensor, nn
+
+from isoflop.config import ModelConfig
+from isoflop.models.net import Body
+from isoflop.models.registry import register
+from isoflop.models.stride import fitted
+from isoflop.scaling import Shape
+
+LAYERS = (2, 2, 2, 2)
+WIDTHS = (64, 128, 256, 512)
+BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
+
+
+class ResNet(Body):
+    """A stem and four stages of residual blocks."""
+
+    def __init__(self, shape: Shape, *, block: type[BasicBlock | Bottleneck], channels: int, drop_path: float) -> None:
+        super().__init__()
+        width = shape.channels(WIDTHS[0])
+        self.conv1, self.maxpool = _stem(channels, width, shape.stem)
+        self.bn1, self.act1 = nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+        self.strides: list[int] = []
+        layers = [shape.layers(base) for base in LAYERS]
+        drops = _drops(drop_path, sum(layers))
+        stride = shape.stem
+        steps = fitted((1, 2, 2, 2), -(-shape.resolution // shape.stem))
+        for index, (count, base, step) in enumerate(zip(layers, WIDTHS, steps, strict=True), start=1):
+            outputs = shape.channels(base)
+            dropped = [drops.pop(0) for _ in range(count)]
+            self.add_module(f"layer{index}", _stage(block, width, outputs, step, dropped))
+            width, stride = outputs * block.expansion, stride * step
+            self.strides.append(stride)
+        self.channels = width
+        self.apply(_initialize)
+
+    def features(self, x: Tensor) -> dict[int, Tensor]:
+        """The map after each stage by stride; of stages with equal stride, the last."""
+        x = self.maxpool(self.act1(self.bn1(self.conv1(x))))
+        maps: dict[int, Tensor] = {}
+        for stride, stage in zip(self.strides, (self.layer1, self.layer2, self.layer3, self.layer4), strict=True):
+            x = stage(x)
+            maps[stride] = x
+        return maps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The last map, averaged over its place."""
+        *_, last = self.features(x).values()
+        return last.mean((2, 3))
+
+
+def _stem(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, nn.Module]:
+    kernel, step = (7, 2) if stride > 1 else (3, 1)
+    conv = nn.Conv2d(inputs, outputs, kernel, step, padding=kernel // 2, bias=False)
+    return conv, nn.MaxPool2d(3, 2, padding=1) if stride > 2 else nn.Identity()  # noqa: PLR2004 - the pool halves again
+
+
+def _stage(
+    block: type[BasicBlock | Bottleneck], inputs: int, planes: int, stride: int, drops: list[float]
+) -> nn.Sequential:
+    outputs = planes * block.expansion
+    shortcut = None
+    if stride != 1 or inputs != outputs:
+        shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+    paths = [DropPath(drop) if drop else None for drop in drops]
+    first = block(inputs, planes, stride, shortcut, drop_path=paths[0])
+    return nn.Sequential(first, *(block(outputs, planes, drop_path=path) for path in paths[1:]))
+
+
+def _drops(rate: float, layers: int) -> list[float]:
+    """Stochastic depth, growing linearly with depth (Huang et al. 2016, arXiv 1603.09382)."""
+    return [rate * index / max(1, layers - 1) for index in range(layers)]
+
+
+def _initialize(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    if isinstance(module, (BasicBlock, Bottleneck)):
+        module.zero_init_last()  # each block begins as the identity (Goyal et al. 2017, arXiv 1706.02677)
+
+
+@register("resnet")
+def build(shape: Shape, model: ModelConfig, channels: int) -> Body:
+    """ResNet of a shape; depth is blocks a stage."""
+    block = BLOCKS[str(model.knob("block"))]
+    return ResNet(shape, block=block, channels=channels, drop_path=model.drop_path)

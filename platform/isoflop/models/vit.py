@@ -1,0 +1,61 @@
+"""ViT (Dosovitskiy et al. 2021, arXiv 2010.11929) as timm builds it, with a class token.
+
+At depth and width 1 it is ViT-Ti (Touvron et al. 2021, arXiv 2012.12877). Heads have 64 channels from that width on,
+and 16 below it, so that small nets keep several heads.
+"""
+
+from __future__ import annotations
+
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor
+
+from isoflop.config import ModelConfig
+from isoflop.models.net import Body
+from isoflop.models.registry import register
+from isoflop.scaling import Shape, round_channels
+
+DEPTH, WIDTH = 12, 192
+HEAD, SMALL_HEAD = 64, 16
+
+
+class ViT(Body):
+    """Patches, transformer blocks, and the class token's vector."""
+
+    def __init__(self, shape: Shape, *, channels: int, drop_path: float) -> None:
+        super().__init__()
+        width, heads = width_and_heads(shape.width)
+        self.patch, self.channels = shape.stem, width
+        self.blocks = VisionTransformer(
+            img_size=shape.resolution,
+            patch_size=shape.stem,
+            in_chans=channels,
+            num_classes=0,
+            embed_dim=width,
+            depth=shape.layers(DEPTH),
+            num_heads=heads,
+            drop_path_rate=drop_path,
+        )
+
+    def features(self, x: Tensor) -> dict[int, Tensor]:
+        """The last grid of patches; it is the only stride there is."""
+        grids: list[Tensor] = self.blocks.forward_intermediates(x, indices=1, norm=True, intermediates_only=True)
+        return {self.patch: grids[-1]}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The class token's vector after the last norm."""
+        vector: Tensor = self.blocks(x)
+        return vector
+
+
+def width_and_heads(width: float) -> tuple[int, int]:
+    """Channels and heads at a width multiplier: channels are a multiple of the heads' size."""
+    wanted = WIDTH * width
+    head = HEAD if wanted >= WIDTH * 0.9 else SMALL_HEAD
+    channels = round_channels(wanted, head)
+    return channels, channels // head
+
+
+@register("vit")
+def build(shape: Shape, model: ModelConfig, channels: int) -> Body:
+    """ViT of a shape; depth is the number of transformer blocks."""
+    return ViT(shape, channels=channels, drop_path=model.drop_path)

@@ -1,0 +1,62 @@
+"""Which of many are not beaten in every respect: non-dominated ranks of values with mixed directions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Direction: TypeAlias = Literal["maximize", "minimize"]
+Ints: TypeAlias = npt.NDArray[np.int64]
+
+
+def front(values: npt.ArrayLike, directions: Sequence[Direction]) -> Ints:
+    """Places of the rows that no other dominates, ascending; rows with a NaN are never among them.
+
+    One row dominates another where it is no worse in every column and better in one, so equal rows stand together.
+    `values` is (rows, columns), with a direction a column.
+    """
+    costs = _costs(values, directions)
+    return np.sort(_front(costs, np.flatnonzero(~np.isnan(costs).any(axis=1))))
+
+
+def ranks(values: npt.ArrayLike, directions: Sequence[Direction]) -> Ints:
+    """Rank of each row: 1 on the front, 2 on the front of the rest, and so on (Goldberg 1989, chapter 5).
+
+    Rows with a NaN share the last rank.
+    """
+    costs = _costs(values, directions)
+    found = np.zeros(len(costs), dtype=np.int64)
+    left = np.flatnonzero(~np.isnan(costs).any(axis=1))
+    rank = 0
+    while len(left):
+        rank += 1
+        best = _front(costs, left)
+        found[best] = rank
+        left = np.setdiff1d(left, best, assume_unique=True)
+    found[found == 0] = rank + 1
+    return found
+
+
+def _costs(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt.NDArray[np.float64]:
+    """The values turned so that less is better in every column."""
+    data = np.asarray(values, dtype=np.float64).reshape(-1, len(directions))
+    return data * np.where(np.asarray(directions) == "minimize", 1.0, -1.0)
+
+
+def _front(costs: npt.NDArray[np.float64], rows: Ints) -> Ints:
+    """The non-dominated ones of some rows.
+
+    In lexicographic order nothing is dominated by a later row, so each pass takes the first one and drops all that it
+    dominates: rows times the size of the front, not rows squared.
+    """
+    left = rows[np.lexsort(costs[rows].T[::-1])]
+    taken: list[int] = []
+    while len(left):
+        first, others = costs[left[0]], costs[left]
+        same = (others == first).all(axis=1)
+        taken.extend(left[same].tolist())
+        left = left[~(same | (others >= first).all(axis=1))]
+    return np.asarray(taken, dtype=np.int64)

@@ -1,0 +1,54 @@
+"""A leaderboard's rows in words: percents, intervals and large numbers as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+NOTHING = "-"
+
+
+def columns(row: Mapping[str, Any]) -> dict[str, str]:
+    """A row of `leaderboard.board` as text, by column heading."""
+    return {
+        "#": f"{row['rank']}{' *' if row['picked'] else ''}",
+        "run": row["run"],
+        "family": row["family"],
+        "shape": row["shape"],
+        "params": quantity(row["parameters"]),
+        "FLOPs": quantity(row["flops"]),
+        "val %": percents(row["metrics"].get("val_accuracy")),
+        "test %": percents(row["metrics"].get("test_accuracy")),
+        "tie": str(row["tie_group"]),
+        "seeds": seeds(row),
+        "trials": states(row["counts"]),
+    }
+
+
+def percents(metric: Mapping[str, float | None] | None) -> str:
+    """A share and its interval in percent: `98.61 [97.70, 99.16]`."""
+    if metric is None or metric["mean"] is None:
+        return NOTHING
+    mean = f"{100 * metric['mean']:.2f}"
+    if metric["low"] is None or metric["high"] is None:
+        return mean
+    return f"{mean} [{100 * metric['low']:.2f}, {100 * metric['high']:.2f}]"
+
+
+def quantity(value: float) -> str:
+    """A number with three digits and its prefix: `1.23 M`."""
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= 0.9995 * size:
+            return f"{value / size:#.3g}".rstrip(".") + f" {unit}"
+    return f"{value:.3g}"
+
+
+def seeds(row: Mapping[str, Any]) -> str:
+    """How many seeds a row stands on, and how many were lost."""
+    count = len(row["seeds"])
+    return f"{count} (+{row['lost']} lost)" if row["lost"] else str(count)
+
+
+def states(counts: Mapping[str, int]) -> str:
+    """State counts in a line: `8 complete, 16 pruned`."""
+    return ", ".join(f"{count} {state.lower()}" for state, count in counts.items()) or NOTHING

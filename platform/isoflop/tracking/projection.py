@@ -1,0 +1,173 @@
+"""What a run of events adds to the records: tags, parameters, metrics and states, worked out without a tracker."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from isoflop.journal.event import ARTIFACTS, Event, Kind
+from isoflop.records import Key, Record, State
+from isoflop.tracking.redaction import clip, redact
+
+TAG_LIMIT, PARAM_LIMIT, NAME_LIMIT = 8000, 6000, 250
+"""Characters that MLflow takes."""
+INHERITED = tuple(
+    f"isoflop.{name}"
+    for name in ("data_digest", "dvc_revision", "git_commit", "git_dirty", "lock_hash", "code", "hardware")
+)
+"""Tags that a trial has from its study, so that its run can be read alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A finite number at a step, with the Unix seconds of its event: writing it again gives the same row."""
+
+    name: str
+    value: float
+    step: int
+    time: float
+
+
+@dataclass(kw_only=True, slots=True)
+class Update:
+    """What is new about one run."""
+
+    tags: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: list[Metric] = field(default_factory=list)
+    state: State | None = None
+    began: float = 0.0
+    """Unix seconds of the first event."""
+    ended: float | None = None
+    """Unix seconds of the end, none while it goes on."""
+    weights: str = ""
+    """Path of the weights that it left."""
+    data: Mapping[str, Any] | None = None
+    """Name, digest and path of the data set."""
+    spec: Mapping[str, Any] | None = None
+
+    def tag(self, name: str, value: object) -> None:
+        """Set a tag under `isoflop.`."""
+        self.tags[f"isoflop.{name}"] = clip(redact(name, to_text(value)), TAG_LIMIT)
+
+    def number(self, name: str, value: float, step: int, time: float) -> None:
+        """Add a metric; one that is not finite is named by a tag, since stores mangle it."""
+        if math.isfinite(value):
+            self.metrics.append(Metric(legal(name), float(value), step, time))
+        else:
+            self.tag("diverged", f"{name} at report {step}")
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """What a run of events says of the study's own run and of those of its trials, in order of their first event."""
+
+    study: Update
+    trials: Mapping[Key, Update]
+
+
+def project(events: Iterable[Event]) -> Projection:
+    """Fold events into one update for each run."""
+    study, trials = Update(), dict[Key, Update]()
+    for event in events:
+        if event.trial < 0:
+            study.began = study.began or event.time
+            _study(study, event)
+            continue
+        key = Key(trial=event.trial, replicate=event.replicate)
+        update = trials.setdefault(key, Update(began=event.time))
+        if event.kind is Kind.START:
+            update.tags |= {name: study.tags[name] for name in INHERITED if name in study.tags}
+        TRIAL_EVENTS[event.kind](update, event)
+    return Projection(study, trials)
+
+
+def _study(update: Update, event: Event) -> None:
+    payload = event.payload
+    if event.kind is Kind.STUDY:
+        data, origin = payload.get("data") or {}, payload.get("provenance") or {}
+        update.state, update.ended = State.RUNNING, None
+        update.data, update.spec = data or None, payload.get("spec")
+        update.tag("state", State.RUNNING)
+        update.tag("data_digest", data.get("digest", ""))
+        facts = {name: payload[name] for name in ("plan", "parent") if payload.get(name)}
+        for name, value in (facts | dict(origin)).items():
+            update.tag(name, value)
+    elif event.kind is Kind.CLOSED:
+        update.state, update.ended = State(payload["state"]), event.time
+        update.tag("state", payload["state"])
+        update.tag("reason", payload.get("reason", ""))
+
+
+def _start(update: Update, event: Event) -> None:
+    payload = event.payload
+    for name in ("fingerprint", "seed", "source"):
+        update.tag(name, payload.get(name, ""))
+    update.tag("state", State.WAITING)
+    for key, value in payload.get("config", {}).items():
+        # Only text can be a secret: a setting such as `model.tokens: 4` is none.
+        text = redact(key, value) if isinstance(value, str) else to_text(value)
+        update.params[legal(key)] = clip(text, PARAM_LIMIT)
+    for name in ("parameters", "flops"):
+        update.number(name, payload.get(name, 0), 0, event.time)
+
+
+def _state(update: Update, event: Event) -> None:
+    update.state, update.ended = State(event.payload["state"]), None
+    update.tag("state", update.state)
+
+
+def _record(update: Update, event: Event) -> None:
+    record = Record.from_dict(event.payload)
+    spent = {
+        "epoch": record.epoch,
+        "images": record.images,
+        "training_flops": record.flops,
+        "fidelity": record.fidelity,
+    }
+    measured = {f"measured.{name}": value for name, value in record.measured.items()}
+    for name, value in {**record.metrics, **spent, **measured}.items():
+        update.number(name, value, record.report, event.time)
+
+
+def _end(update: Update, event: Event) -> None:
+    _state(update, event)
+    update.ended = event.time
+    update.tag("reason", event.payload.get("reason", ""))
+
+
+def _artifact(update: Update, event: Event) -> None:
+    kind = ARTIFACTS[event.index]
+    update.tag(f"{kind}_sha256", event.payload["sha256"])
+    if kind == "weights":
+        update.weights = event.payload["path"]
+
+
+def _opened(update: Update, event: Event) -> None:
+    update.tag("opened", event.payload["data_digest"])
+    for name, value in event.payload["metrics"].items():
+        update.number(name, value, 0, event.time)
+
+
+TRIAL_EVENTS = {
+    Kind.START: _start,
+    Kind.STATE: _state,
+    Kind.RECORD: _record,
+    Kind.END: _end,
+    Kind.ARTIFACT: _artifact,
+    Kind.OPENED: _opened,
+}
+
+
+def to_text(value: object) -> str:
+    """A value as text: strings as they are, all else as JSON, so that numbers can be read back exactly."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def legal(name: str) -> str:
+    """A name with nothing in it that MLflow refuses, and no longer than it takes."""
+    return re.sub(r"[^\w\-. :/]", "_", clip(name, NAME_LIMIT), flags=re.ASCII)

@@ -1,0 +1,264 @@
+"""What the journal and the state folder know, read for board, command line and dashboard; nothing is ever written."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from isoflop.config import ModelConfig, Objective, nest, parse
+from isoflop.errors import Fault, UnknownError, did_you_mean
+from isoflop.evaluation.predictions import Predictions, load_predictions
+from isoflop.journal.history import History
+from isoflop.journal.protocol import Journal
+from isoflop.records import Result, State, Trial
+from isoflop.scaling import Shape
+
+FINALISTS = "finalists"
+
+
+class Store:
+    """Reads of all studies. A study's events are folded once; later reads take in only what is new."""
+
+    def __init__(self, journal: Journal, home: Path) -> None:
+        self.journal, self.home = journal, home
+        self._histories: dict[str, History] = {}
+        self._lock = Lock()
+
+    def history(self, study: str) -> History:
+        """A study's history as of now, empty for an unknown study. It is a copy: later events do not change it."""
+        with self._lock:
+            history = self._histories.setdefault(study, History())
+            for event in self.journal.read(study, after=history.seq):
+                history.apply(event)
+            return replace(
+                history,
+                trials=dict(history.trials),
+                artifacts=dict(history.artifacts),
+                opened=dict(history.opened),
+            )
+
+    def version(self) -> tuple[tuple[str, int], ...]:
+        """Every study with the place of its newest event: equal versions mean that nothing happened."""
+        return tuple((study, self.history(study).seq) for study in self.journal.studies())
+
+    def studies(self) -> list[dict[str, Any]]:
+        """Every study, oldest first: id, name, plan, parent, state, reason, data, trials, counts, best and times.
+
+        `best` is the objective's value of the best COMPLETE trial, `best_trial` its number; both are null while there
+        is none. `began` and `updated` are Unix seconds.
+        """
+        return [_study_row(study, self.history(study)) for study in self.journal.studies()]
+
+    def trials(self, study: str) -> list[dict[str, Any]]:
+        """A study's trials by number and replicate, as JSON values. Raises `UnknownError` for an unknown study.
+
+        `rung` is the report at which a PRUNED trial was stopped, null for all others.
+        """
+        history = self._known(study)
+        objectives = _objectives(history)
+        return [_trial_row(trial, objectives) for trial in _ordered(history.trials.values())]
+
+    def results(self, study: str | None = None) -> list[Result]:
+        """What the finalists earned: of all studies, of one search, or of one finalists' study.
+
+        A metric that not all of a finalist's seeds have (the test set is being opened) is left out. Raises
+        `UnknownError` for an unknown study.
+        """
+        ids = self.journal.studies()
+        if study is not None:
+            self._known(study)
+        chosen = [one for one in ids if study in {None, one, self.history(one).study.get("parent")}]
+        return [result for one in chosen for result in _results(one, self.history(one))]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many trials of each study are in each state, by id."""
+        return {study: _counts(self.history(study)) for study in self.journal.studies()}
+
+    def openings(self) -> dict[str, int]:
+        """For how many trainings the test set was opened, by data digest."""
+        opened = [facts for one in self.journal.studies() for facts in self.history(one).opened.values()]
+        return dict(Counter(str(facts["data_digest"]) for facts in opened))
+
+    def predictions(self, run: str, split: str) -> list[Predictions]:
+        """Stored predictions of a finalist, `STUDY/NUMBER`, one a seed in the order of its result.
+
+        Empty where a seed left none. Raises `UnknownError` for an unknown run, `StateError` for a torn file.
+        """
+        study, number = _split_run(run)
+        history = self._known(study)
+        keys = [trial.key for trial in _complete(history) if trial.number == number]
+        if not keys:
+            known = sorted({f"{study}/{trial.number}" for trial in _complete(history)})
+            raise UnknownError(Fault("run", f"unknown run {run!r}", did_you_mean(run, known)))
+        paths = [history.artifacts.get((key, f"{split}_predictions")) for key in keys]
+        if any(path is None for path in paths):
+            return []
+        return [load_predictions(self.home / path["path"]) for path in paths if path is not None]
+
+    def hits(self, run: str) -> dict[str, npt.NDArray[np.bool_]]:
+        """Which images a finalist's trainings classified rightly, (seeds, images), by split; stored ones only."""
+        found = {split: self.predictions(run, split) for split in ("val", "test")}
+        return {split: np.stack([one.hits for one in many]) for split, many in found.items() if many}
+
+    def _known(self, study: str) -> History:
+        ids = self.journal.studies()
+        if study not in ids:
+            remedy = did_you_mean(study, ids) if ids else "there is no study yet: run isoflop search SPEC"
+            raise UnknownError(Fault("study", f"unknown study {study!r}", remedy))
+        return self.history(study)
+
+
+def _study_row(study: str, history: History) -> dict[str, Any]:
+    """A study as JSON values."""
+    facts = history.study
+    objective = _objectives(history)[0]
+    best = _best(history, objective)
+    return {
+        "id": study,
+        "name": facts.get("name", study),
+        "plan": facts.get("plan", "search"),
+        "parent": facts.get("parent"),
+        "state": _state(history),
+        "reason": (history.closed or {}).get("reason", ""),
+        "data": facts.get("data", {}).get("name", ""),
+        "data_digest": facts.get("data", {}).get("digest", ""),
+        "trials": len(history.trials),
+        "counts": _counts(history),
+        "axis": _part(history, "fidelity").get("axis", "epochs"),
+        "objective": objective.metric,
+        "best": plain(best.value(objective.metric)) if best else None,
+        "best_trial": best.number if best else None,
+        "began": history.began,
+        "updated": history.updated,
+    }
+
+
+def _trial_row(trial: Trial, objectives: Sequence[Objective]) -> dict[str, Any]:
+    """A trial as JSON values."""
+    return {
+        "number": trial.number,
+        "replicate": trial.replicate,
+        "state": str(trial.state),
+        "reason": trial.reason,
+        "family": str(trial.config.get("model.family", "")),
+        "params": plain(trial.params),
+        "values": {objective.metric: plain(trial.value(objective.metric)) for objective in objectives},
+        "rung": trial.reports if trial.state is State.PRUNED else None,
+        "records": [plain(record.to_dict()) for record in trial.records],
+        "flops": trial.flops,
+        "parameters": trial.parameters,
+        "seed": trial.seed,
+        "fingerprint": trial.fingerprint,
+        "source": trial.source,
+    }
+
+
+def _results(study: str, history: History) -> Iterable[Result]:
+    """The finalists of one study."""
+    if history.study.get("plan") != FINALISTS:
+        return
+    complete = _complete(history)
+    for number in sorted({trial.number for trial in complete}):
+        yield _result(study, number, history, [trial for trial in complete if trial.number == number])
+
+
+def _result(study: str, number: int, history: History, replicates: Sequence[Trial]) -> Result:
+    """One finalist: its COMPLETE replicates side by side."""
+    first, data = replicates[0], history.study["data"]
+    earned = [_earned(trial, history) for trial in replicates]
+    shared = [name for name in earned[0] if all(name in values for values in earned)]
+    model = parse(ModelConfig, nest(first.config)["model"], "model")
+    return Result(
+        run=f"{study}/{number}",
+        study=study,
+        trial=number,
+        source=first.source,
+        family=model.family,
+        shape=_shape(model, data.get("shape")),
+        parameters=first.parameters,
+        flops=first.flops,
+        data_digest=data["digest"],
+        seeds=tuple(trial.seed for trial in replicates),
+        values={name: tuple(values[name] for values in earned) for name in shared},
+        lost=sum(
+            t.number == number and t.state.final and t.state is not State.COMPLETE for t in history.trials.values()
+        ),
+    )
+
+
+def _earned(trial: Trial, history: History) -> dict[str, float]:
+    """A replicate's validation metrics at its end, and its test metrics where the test set was opened for it."""
+    val = trial.last.metrics if trial.last else {}
+    test = history.opened.get(trial.key, {}).get("metrics", {})
+    return {name: float(value) for name, value in {**val, **test}.items() if name.startswith(("val_", "test_"))}
+
+
+def _shape(model: ModelConfig, image: Sequence[int] | None) -> str:
+    """The shape in words; without the stored resolution where neither configuration nor journal tells it."""
+    if model.resolution is None and not image:
+        return f"d{model.depth:.3g} w{model.width:.3g}" + (f" phi{model.phi:.3g}" if model.phi else "")
+    return str(Shape.of(model, image[-1] if image else 0))
+
+
+def _objectives(history: History) -> tuple[Objective, ...]:
+    """The study's objectives; the usual one where the spec leaves them out."""
+    found = _part(history, "objectives") or [{}]
+    return tuple(Objective.model_validate(one) for one in found)
+
+
+def _part(history: History, name: str) -> Any:
+    """A part of the spec's `study:`, empty where the spec leaves it to the default."""
+    return history.study.get("spec", {}).get("study", {}).get(name) or {}
+
+
+def _best(history: History, objective: Objective) -> Trial | None:
+    """The best COMPLETE trial with a finite value; of equals the first."""
+    finite = [trial for trial in _complete(history) if math.isfinite(trial.value(objective.metric))]
+    return max(finite, key=lambda trial: objective.sign * trial.value(objective.metric), default=None)
+
+
+def _complete(history: History) -> list[Trial]:
+    return [trial for trial in _ordered(history.trials.values()) if trial.state is State.COMPLETE]
+
+
+def _ordered(trials: Iterable[Trial]) -> list[Trial]:
+    return sorted(trials, key=lambda trial: (trial.number, trial.replicate))
+
+
+def _counts(history: History) -> dict[str, int]:
+    """Trials by state, in the order of `State`, those that occur."""
+    found = Counter(trial.state for trial in history.trials.values())
+    return {str(state): found[state] for state in State if found[state]}
+
+
+def _state(history: History) -> str:
+    """COMPLETE, STOPPED or FAILED once closed; before, INTERRUPTED where all that is open was, else RUNNING."""
+    if history.closed is not None:
+        return str(history.closed["state"])
+    states = {trial.state for trial in history.open()}
+    return str(State.INTERRUPTED if states == {State.INTERRUPTED} else State.RUNNING)
+
+
+def _split_run(run: str) -> tuple[str, int]:
+    """Study and number of `STUDY/NUMBER`. Raises `UnknownError` for anything else."""
+    study, _, number = run.rpartition("/")
+    if not study or not number.isdecimal():
+        raise UnknownError(Fault("run", f"{run!r} is not a run", "write STUDY/NUMBER, as isoflop leaderboard shows it"))
+    return study, int(number)
+
+
+def plain(value: Any) -> Any:
+    """A value as strict JSON knows it: numbers that are not finite become null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,73 @@
+"""State folders for the dashboard: none, empty, small, and full of names that bite."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+
+from isoflop.journal.sqlite import SqliteJournal
+from isoflop.records import State
+from tests.made_up import CONFIG, Writer
+
+HOSTILE = "<img src=x onerror=alert(1)> **b** [x](javascript:alert(1)) $a$ `c` :red[d]"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty state folder that the dashboard reads."""
+    monkeypatch.setenv("ISOFLOP_HOME", str(tmp_path))
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    return tmp_path
+
+
+@pytest.fixture
+def journal(home: Path) -> SqliteJournal:
+    return SqliteJournal(home / "journal.sqlite")
+
+
+@pytest.fixture
+def small(home: Path, journal: SqliteJournal) -> Path:
+    """A search and two finalists on two seeds, with predictions and the test set opened."""
+    search = Writer(journal, "digits-1")
+    search.trial(0, [0.5, 0.8, 0.9], State.COMPLETE)
+    search.trial(1, [0.4], State.PRUNED)
+    search.trial(2, [], State.INFEASIBLE, reason="parameters <= 10")
+    search.trial(3, [0.1, math.nan], State.FAILED, reason="diverged")
+    finalists = Writer(journal, "digits-1-finalists", plan="finalists", parent="digits-1")
+    for number, (family, flops, right) in enumerate([("resnet", 2e6, 380), ("lenet", 1e5, 320)]):
+        for replicate in (0, 1):
+            config = CONFIG | {"model.family": family}
+            more = {"replicate": replicate, "config": config, "flops": flops, "source": f"digits-1/{number}"}
+            finalists.trial(number, [0.6, right / 400], State.COMPLETE, **more)
+            finalists.stored(home, number, replicate, "val", np.arange(400) < right)
+            finalists.stored(home, number, replicate, "test", np.arange(400) < right - 4)
+            finalists.opened(number, replicate, (right - 4) / 400)
+    return home
+
+
+@pytest.fixture
+def unfinished(home: Path, journal: SqliteJournal) -> Path:
+    """A study with one trial that reported NaN, and a finalist that learned nothing one can rank."""
+    Writer(journal, "digits-1").trial(0, [math.nan])
+    Writer(journal, "digits-1-finalists", plan="finalists", parent="digits-1").trial(
+        0, [math.nan], State.COMPLETE, source="digits-1/0", flops=0.0
+    )
+    return home
+
+
+@pytest.fixture
+def hostile(home: Path, journal: SqliteJournal) -> Path:
+    """Names, parameters and reasons of someone who would like to run a script in the reader's browser."""
+    data = {"name": HOSTILE, "digest": HOSTILE, "path": HOSTILE}
+    params = {"model.family": HOSTILE, HOSTILE: HOSTILE, "optim.lr": "1e-4"}
+    search = Writer(journal, HOSTILE, data=data)
+    search.trial(0, [0.5], State.COMPLETE, params=params, config={"model.family": HOSTILE}, source=HOSTILE)
+    search.trial(1, [0.5], State.FAILED, params=params | {"optim.lr": 0.1}, reason=HOSTILE)
+    finalists = Writer(journal, f"{HOSTILE}-finalists", plan="finalists", parent=HOSTILE, data=data)
+    finalists.trial(0, [0.5], State.COMPLETE, params=params, source=f"{HOSTILE}/0")
+    return home

@@ -1,0 +1,110 @@
+"""The pages on state folders of every kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+PAGES = ["views/leaderboard.py", "views/studies.py"]
+
+
+def opened(page: str) -> AppTest:
+    """The app after a click on a page."""
+    app = AppTest.from_file(str(APP), default_timeout=60).run()
+    return app.switch_page(page).run()
+
+
+def texts(app: AppTest) -> str:
+    """Everything that is read as Markdown."""
+    return "\n".join(element.value for kind in (app.markdown, app.info, app.caption, app.title) for element in kind)
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("state", ["home", "journal"])
+def test_where_nothing_was_run_a_page_says_what_to_do(request: pytest.FixtureRequest, page: str, state: str) -> None:
+    request.getfixturevalue(state)
+    app = opened(page)
+    assert not app.exception
+    assert "Nothing was run here yet" in app.info[0].value
+    assert app.code[0].value.startswith("isoflop search")
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("state", ["small", "unfinished", "hostile"])
+def test_a_page_shows_what_there_is(request: pytest.FixtureRequest, page: str, state: str) -> None:
+    request.getfixturevalue(state)
+    app = opened(page)
+    assert not app.exception
+    assert len(app.dataframe) >= 1
+
+
+def test_leaderboard_has_the_board_of_the_command_line(small: Path) -> None:
+    app = opened(PAGES[0])
+    frame = app.dataframe[0].value
+    assert frame["family"].tolist() == ["resnet", "lenet"]
+    assert frame["picked"].tolist() == [True, False]
+    assert frame["tie"].tolist() == [1, 2]
+    assert frame["test"].tolist()[0].startswith("94.00 [")
+    assert frame["trials"].tolist()[0] == "1 complete, 1 pruned, 1 infeasible, 1 failed"
+    tiles = {tile.label: tile.value for tile in app.metric}
+    assert tiles == {
+        "Studies": "1",
+        "Trials": "4",
+        "Test set opened for": "4 trainings",
+        "Test accuracy of the pick": "94.00 %",
+    }
+
+
+def test_a_torn_file_of_predictions_costs_no_page(small: Path) -> None:
+    (small / "digits-1-finalists-0-0-test.npz").write_bytes(b"torn")
+    app = opened(PAGES[0])
+    assert not app.exception
+    assert "could not be read" in app.info[0].value
+    assert app.dataframe[0].value["tie"].tolist() == [1, 1]
+
+
+def test_a_file_that_is_no_journal_is_named(home: Path) -> None:
+    (home / "journal.sqlite").write_text("no journal at all " * 100)
+    app = opened(PAGES[0])
+    assert not app.exception
+    assert app.info[0].value == "The journal cannot be read."
+    assert "journal.sqlite" in app.code[0].value
+
+
+def test_studies_show_the_trials_of_the_chosen_one(small: Path) -> None:
+    app = opened(PAGES[1])
+    app.selectbox(key="study").select("digits-1").run()
+    frame = app.dataframe[1].value
+    assert frame["state"].tolist() == ["COMPLETE", "PRUNED", "INFEASIBLE", "FAILED"]
+    assert frame["rung"].fillna(-1).tolist() == [-1, 1, -1, -1]
+    assert {tile.label: tile.value for tile in app.metric}["Best validation accuracy"] == "0.9000"
+    app.selectbox(key="curve").select("val_loss").run()
+    assert not app.exception
+
+
+def test_new_events_show_at_the_next_look(small: Path) -> None:
+    from isoflop.journal.sqlite import SqliteJournal
+    from tests.made_up import Writer
+
+    app = opened(PAGES[1])
+    assert len(app.dataframe[0].value) == 2
+    Writer(SqliteJournal(small / "journal.sqlite"), "digits-2")
+    app.run()
+    assert app.dataframe[0].value["study"].tolist() == ["digits-2", "digits-1-finalists", "digits-1"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_name_is_read_as_markdown_or_html(hostile: Path, page: str) -> None:
+    app = opened(page)
+    assert "onerror" not in texts(app)
+    assert "onerror" not in "".join(tile.label + tile.value for tile in app.metric)
+
+
+def test_the_dashboard_writes_nothing(small: Path) -> None:
+    before = {path: path.read_bytes() for path in small.iterdir() if path.suffix in {".sqlite", ".npz"}}
+    for page in PAGES:
+        opened(page)
+    assert {path: path.read_bytes() for path in before} == before

@@ -1,0 +1,135 @@
+"""Ranks, intervals, ties and data sets of the leaderboard."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from isoflop.errors import InputError
+from isoflop.leaderboard import board, boards
+from isoflop.records import Result
+from isoflop.table import columns, percents, quantity
+
+IMAGES = 400
+
+
+def result(
+    run: str, *, val: tuple[float, ...], test: tuple[float, ...] = (), flops: float = 1e6, digest: str = "d1"
+) -> Result:
+    values = {"val_accuracy": val, "val_loss": tuple(1 - v for v in val)}
+    study, _, number = run.rpartition("/")
+    return Result(
+        run=run,
+        study=study,
+        trial=int(number),
+        source=f"search-1/{int(number) + 10}",
+        family="resnet",
+        shape="d1 w1 r28 s1",
+        parameters=123_456,
+        flops=flops,
+        data_digest=digest,
+        seeds=tuple(range(len(val))),
+        values=values | ({"test_accuracy": test} if test else {}),
+    )
+
+
+def hits_with(means: tuple[float, ...], images: int = IMAGES) -> np.ndarray:
+    return np.asarray([np.arange(images) < round(mean * images) for mean in means])
+
+
+def test_validation_picks_even_where_the_test_set_disagrees() -> None:
+    rows = board(
+        [
+            result("f/0", val=(0.90, 0.90), test=(0.99, 0.99)),
+            result("f/1", val=(0.95, 0.95), test=(0.80, 0.80)),
+        ]
+    )
+    assert [(row["run"], row["rank"], row["picked"]) for row in rows] == [("f/1", 1, True), ("f/0", 2, False)]
+
+
+def test_of_equals_the_cheaper_one_comes_first_and_nan_last() -> None:
+    rows = board(
+        [
+            result("f/0", val=(math.nan,), flops=1),
+            result("f/1", val=(0.9,), flops=3e6),
+            result("f/2", val=(0.9,), flops=2e6),
+        ]
+    )
+    assert [row["run"] for row in rows] == ["f/2", "f/1", "f/0"]
+    assert rows[-1]["metrics"]["val_accuracy"]["mean"] is None
+
+
+def test_rows_are_strict_json_with_the_keys_of_the_contract() -> None:
+    rows = board([result("f/0", val=(0.9,))], counts={"search-1": {"COMPLETE": 3, "PRUNED": 9}})
+    row = json.loads(json.dumps(rows, allow_nan=False))[0]
+    assert {"run", "study", "family", "parameters", "flops", "metrics", "tie_group", "data_digest"} <= set(row)
+    assert row["metrics"]["val_accuracy"] == {"mean": 0.9, "low": None, "high": None, "seeds": 1, "images": None}
+    assert row["counts"] == {"COMPLETE": 3, "PRUNED": 9}
+
+
+def test_stored_hits_widen_the_interval_by_the_images() -> None:
+    one = result("f/0", val=(0.9, 0.9, 0.9), test=(0.9, 0.9, 0.9))
+    bare, full = board([one])[0], board([one], {"f/0": {"test": hits_with((0.9, 0.9, 0.9))}})[0]
+    assert bare["metrics"]["test_accuracy"]["low"] == pytest.approx(0.9)
+    known = full["metrics"]["test_accuracy"]
+    assert known["mean"] == pytest.approx(0.9)
+    assert known["low"] == pytest.approx(0.8667, abs=1e-4)  # Wilson's for 360 of 400
+    assert (known["seeds"], known["images"]) == (3, IMAGES)
+    assert full["metrics"]["val_accuracy"]["images"] is None
+
+
+def test_hits_of_other_seeds_are_not_used() -> None:
+    found = board([result("f/0", val=(0.9, 0.9))], {"f/0": {"val": hits_with((0.9,))}})[0]
+    assert found["metrics"]["val_accuracy"]["images"] is None
+
+
+def test_only_what_the_hits_tell_apart_is_in_another_group() -> None:
+    tests = {"f/0": (0.99, 0.99), "f/1": (0.985, 0.985), "f/2": (0.80, 0.80)}
+    rows = board(
+        [result(run, val=test, test=test) for run, test in tests.items()],
+        {run: {"test": hits_with(test)} for run, test in tests.items()},
+    )
+    assert {row["run"]: row["tie_group"] for row in rows} == {"f/0": 1, "f/1": 1, "f/2": 2}
+    assert {row["tie_group"] for row in board([result(r, val=t, test=t) for r, t in tests.items()])} == {1}
+
+
+def test_two_data_sets_never_share_a_board() -> None:
+    mixed = [result("f/0", val=(0.9,), digest="d1"), result("g/0", val=(0.8,), digest="d2")]
+    with pytest.raises(InputError, match="2 data sets"):
+        board(mixed)
+    assert {digest: [row["rank"] for row in rows] for digest, rows in boards(mixed).items()} == {"d1": [1], "d2": [1]}
+
+
+def test_an_empty_board_is_empty() -> None:
+    assert board([]) == []
+    assert boards([]) == {}
+
+
+def test_a_row_reads_well() -> None:
+    row = board([result("f/0", val=(0.9, 0.92), flops=1_234_567)], counts={"search-1": {"PRUNED": 9}})[0]
+    assert columns(row) | {"val %": ""} == {
+        "#": "1 *",
+        "run": "f/0",
+        "family": "resnet",
+        "shape": "d1 w1 r28 s1",
+        "params": "123 k",
+        "FLOPs": "1.23 M",
+        "val %": "",
+        "test %": "-",
+        "tie": "1",
+        "seeds": "2",
+        "trials": "9 pruned",
+    }
+    assert percents({"mean": 0.9861, "low": 0.977, "high": 0.9916}) == "98.61 [97.70, 99.16]"
+    assert percents({"mean": None, "low": None, "high": None}) == "-"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (999, "999"), (999.9, "1.00 k"), (12_300, "12.3 k"), (4.5e7, "45.0 M"), (2e12, "2.00 T")],
+)
+def test_quantities_have_three_digits(value: float, text: str) -> None:
+    assert quantity(value) == text

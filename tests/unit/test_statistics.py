@@ -1,0 +1,147 @@
+"""Intervals, paired tests and tie groups against references, and whether intervals hold what they promise."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from isoflop.statistics import accuracy_interval, holm, interval, paired, pairwise, tie_groups
+
+
+def hits(rows: list[list[int]]) -> np.ndarray:
+    return np.asarray(rows, dtype=bool)
+
+
+def draw(rng: np.random.Generator, *, mean: float, seeds: int, images: int, effect: float) -> np.ndarray:
+    """Hits whose true mean accuracy is `mean`: images of unlike difficulty, seeds with an effect of their own."""
+    difficulty = rng.beta(mean, 1 - mean, images)
+    return rng.random((seeds, images)) < difficulty + rng.normal(0, effect, (seeds, 1))
+
+
+def test_interval_over_seeds_is_students() -> None:
+    values = [0.91, 0.93, 0.90]
+    found = interval(values)
+    low, high = stats.t.interval(0.95, df=2, loc=np.mean(values), scale=stats.sem(values))
+    assert (found.low, found.high) == pytest.approx((low, high))
+    assert found.mean == pytest.approx(np.mean(values))
+    assert found.n == 3
+
+
+def test_one_seed_alone_says_nothing_of_its_spread() -> None:
+    found = interval([0.9])
+    assert found.mean == 0.9
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+
+
+@pytest.mark.parametrize("right", [0, 1, 351, 359, 360])
+def test_one_seed_on_images_is_wilsons_interval(right: int) -> None:
+    found = accuracy_interval(np.arange(360)[None] < right)
+    known = stats.binomtest(right, 360).proportion_ci(method="wilson")
+    assert (found.low, found.high) == pytest.approx((known.low, known.high), abs=1e-12)
+
+
+def test_seeds_that_agree_on_every_image_are_worth_one() -> None:
+    row = np.arange(360) < 350
+    one, three = accuracy_interval(row[None]), accuracy_interval(np.repeat(row[None], 3, axis=0))
+    assert (three.low, three.high) == pytest.approx((one.low, one.high))
+
+
+def test_no_interval_leaves_the_unit_range() -> None:
+    found = accuracy_interval(hits([[1] * 10, [1] * 10, [0] * 10]))
+    assert (found.low, found.high) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("mean", "seeds", "images", "effect"),
+    [(0.9, 3, 360, 0.0), (0.9, 3, 360, 0.02), (0.7, 3, 2000, 0.02), (0.7, 5, 500, 0.01), (0.95, 1, 360, 0.0)],
+)
+def test_interval_holds_the_true_accuracy_95_times_in_100(mean: float, seeds: int, images: int, effect: float) -> None:
+    rng = np.random.default_rng(0)
+    found = [accuracy_interval(draw(rng, mean=mean, seeds=seeds, images=images, effect=effect)) for _ in range(600)]
+    covered = np.mean([one.low <= mean <= one.high for one in found])
+    assert 0.93 <= covered <= 0.985  # 600 draws at 95 % stray by 0.9 points
+
+
+def test_seeds_alone_would_not_hold_it() -> None:
+    """The reason for the images' part: three seeds on one small test set agree more than the truth allows."""
+    rng = np.random.default_rng(0)
+    found = [draw(rng, mean=0.9, seeds=3, images=360, effect=0.0).mean(axis=1) for _ in range(300)]
+    covered = np.mean([one.low <= 0.9 <= one.high for one in map(interval, found)])
+    assert covered < 0.9
+
+
+def test_paired_of_single_trainings_is_mcnemars() -> None:
+    a = hits([[1] * 20 + [1] * 9 + [0] * 2 + [0] * 4])
+    b = hits([[1] * 20 + [0] * 9 + [1] * 2 + [0] * 4])
+    assert paired(a, b) == pytest.approx(stats.binomtest(2, 11).pvalue)
+    assert paired(a, b) == paired(b, a)
+    assert paired(a, a) == 1.0
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("effect", [0.0, 0.02])
+def test_equals_are_seldom_told_apart(seeds: int, effect: float) -> None:
+    rng = np.random.default_rng(1)
+    told = []
+    for _ in range(200):
+        difficulty = rng.beta(0.9, 0.1, 500)
+        shift = rng.normal(0, effect, (2, seeds, 1)) if seeds > 1 else 0.0
+        a, b = rng.random((2, seeds, 500)) < difficulty + shift
+        told.append(paired(a, b) < 0.05)
+    assert np.mean(told) <= 0.075  # 5 % and 1.6 standard errors of 200 draws
+
+
+def test_unequals_are_told_apart() -> None:
+    rng = np.random.default_rng(2)
+    better, worse = rng.random((3, 1000)) < 0.97, rng.random((3, 1000)) < 0.90
+    assert paired(better, worse) < 0.01
+    assert paired(worse, better) == paired(better, worse)
+
+
+def test_a_gap_that_differs_between_seeds_is_no_gap() -> None:
+    """All images agree, yet one training of each side decides: three seeds do not settle it."""
+    good, bad = [1] * 1000, [1] * 900 + [0] * 100
+    assert paired(hits([good, good, bad]), hits([bad, bad, good])) > 0.3
+
+
+def test_four_images_are_not_enough_however_many_seeds_agree() -> None:
+    """McNemar's exact test gives 0.125 here; copies of one training must not give less."""
+    a, b = hits([[1] * 360] * 3), hits([[1] * 356 + [0] * 4] * 3)
+    assert paired(a, b) >= 0.12
+
+
+def test_paired_wants_the_same_images() -> None:
+    with pytest.raises(ValueError, match="same images"):
+        paired(hits([[1, 0]]), hits([[1, 0, 1]]))
+
+
+def test_holm_matches_its_definition() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
+
+
+def test_pairwise_is_symmetric_adjusted_and_blind_without_hits() -> None:
+    rng = np.random.default_rng(3)
+    good, bad = rng.random((2, 800)) < 0.95, rng.random((2, 800)) < 0.8
+    found = pairwise([good, bad, None])
+    assert found == pytest.approx(found.T)
+    assert found[0, 1] == pytest.approx(3 * paired(good, bad))
+    assert found[0, 2] == found[1, 2] == 1.0
+
+
+def test_tie_groups_hold_those_that_the_best_does_not_beat() -> None:
+    p_values = np.ones((4, 4))
+    p_values[0, 1] = p_values[1, 0] = 0.01  # the best beats the second, not the third
+    p_values[0, 3] = p_values[3, 0] = 0.001
+    p_values[1, 3] = p_values[3, 1] = 0.04
+    assert tie_groups([0.99, 0.98, 0.97, 0.5], p_values) == (1, 2, 1, 3)
+
+
+def test_tie_groups_of_none_one_and_unknown() -> None:
+    assert tie_groups([], np.ones((0, 0))) == ()
+    assert tie_groups([0.3], np.ones((1, 1))) == (1,)
+    assert tie_groups([math.nan, 0.5], np.asarray([[1.0, 0.0], [0.0, 1.0]])) == (2, 1)
