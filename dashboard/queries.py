@@ -8,11 +8,9 @@ from typing import Any, TypeAlias
 
 import streamlit as st
 
-from isoflop.errors import StateError
 from isoflop.home import Home
 from isoflop.journal.sqlite import SqliteJournal
-from isoflop.leaderboard import HitsByRun, Row, boards
-from isoflop.statistics import Hits
+from isoflop.leaderboard import Row, boards
 from isoflop.tracking.store import Store
 
 Version: TypeAlias = tuple[tuple[str, int], ...]
@@ -35,8 +33,8 @@ class Library:
         """The trials of a study."""
         return _trials(self.store, self.place, dict(self.version)[study], study)
 
-    def boards(self, search: str | None = None) -> tuple[dict[str, list[Row]], list[str]]:
-        """Boards by data digest, of all finalists or those of one search; and what could not be read."""
+    def boards(self, search: str | None = None) -> dict[str, list[Row]]:
+        """Boards by data digest, of all finalists or those of one search."""
         return _boards(self.store, self.place, self.version, search)
 
     def openings(self) -> dict[str, int]:
@@ -76,22 +74,6 @@ def _trials(_store: Store, place: tuple[str, int], seq: int, study: str) -> list
 
 
 @st.cache_data(max_entries=16, show_spinner="Reading predictions")
-def _boards(
-    _store: Store, place: tuple[str, int], version: Version, search: str | None
-) -> tuple[dict[str, list[Row]], list[str]]:
+def _boards(_store: Store, place: tuple[str, int], version: Version, search: str | None) -> dict[str, list[Row]]:
     del place, version  # keys of the cache
-    results = _store.results(search)
-    hits, problems = _hits(_store, [result.run for result in results])
-    return boards(results, hits, _store.counts()), problems
-
-
-def _hits(store: Store, runs: list[str]) -> tuple[HitsByRun, list[str]]:
-    """Stored hits by run; a torn file costs its run the narrower interval, not the page."""
-    found: dict[str, dict[str, Hits]] = {}
-    problems = []
-    for run in runs:
-        try:
-            found[run] = store.hits(run)
-        except StateError as error:
-            problems.append(str(error))
-    return found, problems
+    return boards(_store.results(search))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from isoflop.leaderboard import boards, columns
 from isoflop.records import State, Trial
@@ -39,7 +39,7 @@ def curves(trials: Iterable[Trial]) -> Iterable[Sequence[object]]:
             yield f"{trial.config['model.family']} {trial.key}", record.epoch, record.metrics["val_accuracy"]
 
 
-def markdown(rows: Sequence[dict[str, object]]) -> str:
+def markdown(rows: Sequence[Mapping[str, object]]) -> str:
     """Rows as a Markdown table."""
     head = list(rows[0])
     body = [[str(row[key]) for key in head] for row in rows]

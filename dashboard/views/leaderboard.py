@@ -26,11 +26,10 @@ def page() -> None:
     library = parts.library_or_stop()
     studies = library.studies()
     digest, search = _choose(library, studies)
-    boards, problems = library.boards(search)
-    rows = boards.get(digest or "", [])
+    rows = library.boards(search).get(digest or "", [])
     _tiles(library, studies, rows, digest)
-    for problem in problems:
-        parts.note("A file could not be read; the intervals of its row cover seeds alone.", problem)
+    for fault in (fault for row in rows for fault in row["faults"]):
+        parts.note("A file could not be read; the intervals of its row cover seeds alone.", fault)
     if not rows:
         parts.note(
             "No finalists yet. Retrain the best trials of a search:", "isoflop finalists STUDY --top 3 --seeds 3"
@@ -83,7 +82,7 @@ def _columns() -> dict[str, Any]:
 
 def _choose(library: queries.Library, studies: Sequence[Mapping[str, Any]]) -> tuple[str | None, str | None]:
     """The data digest and the search that are chosen, none for all searches."""
-    digests = list(library.boards()[0])
+    digests = list(library.boards())
     names = {study["data_digest"]: study["data"] for study in studies}
     left, right = st.columns(2)
     digest = left.selectbox(

@@ -238,6 +238,17 @@ class Objective(Part):
     metric: Literal["val_accuracy", "val_loss", "flops", "parameters"] = "val_accuracy"
     direction: Literal["maximize", "minimize"] = "maximize"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: object) -> object:
+        """A metric alone has the direction that it is better in."""
+        if isinstance(value, str):
+            value = {"metric": value}
+        if isinstance(value, dict) and "direction" not in value:
+            accuracy = str(value.get("metric", "val_accuracy")).endswith("accuracy")
+            return {**value, "direction": "maximize" if accuracy else "minimize"}
+        return value
+
     @property
     def sign(self) -> int:
         """1 where more is better, -1 where less is."""

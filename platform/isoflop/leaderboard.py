@@ -11,53 +11,56 @@ import numpy as np
 from isoflop.errors import Fault, InputError
 from isoflop.records import Result
 from isoflop.statistics import Hits, Interval, accuracy_interval, interval, pairwise, tie_groups
+from isoflop.table import percents, quantity, seeds, states
 
 Row: TypeAlias = dict[str, Any]
-HitsByRun: TypeAlias = Mapping[str, Mapping[str, Hits]]
-"""Of each run and split, which images its trainings classified rightly: (seeds, images)."""
 
 PICK = "val_accuracy"
 """What picks: the test set never decides a rank."""
 
 
-def boards(
-    results: Sequence[Result], hits: HitsByRun | None = None, counts: Mapping[str, Mapping[str, int]] | None = None
-) -> dict[str, list[Row]]:
+def boards(results: Sequence[Result]) -> dict[str, list[Row]]:
     """One board for each data digest, by digest, in the order of the results."""
     digests = dict.fromkeys(result.data_digest for result in results)
-    return {
-        digest: board([result for result in results if result.data_digest == digest], hits, counts)
-        for digest in digests
-    }
+    return {digest: board([result for result in results if result.data_digest == digest]) for digest in digests}
 
 
-def board(
-    results: Sequence[Result], hits: HitsByRun | None = None, counts: Mapping[str, Mapping[str, int]] | None = None
-) -> list[Row]:
+def board(results: Sequence[Result]) -> list[Row]:
     """Rows as JSON values, best mean validation accuracy first, of equals the one with fewer FLOPs.
 
     Where hits are stored, intervals of accuracies cover seeds and images; all other intervals cover seeds alone, and
-    have null ends with one seed. `tie_group` is judged on the test set where it was opened for all rows, else on
-    validation; without stored hits nothing is told apart. `counts` are states of each study's trials; a row has those
-    of the search it comes from. Raises `InputError` where results stand on several data digests.
+    have null ends with one seed. `tie_group` is judged on the test set where hits on it are stored for all rows, else
+    on validation, as `tie_split` says; without stored hits nothing is told apart. Raises `InputError` where results
+    stand on several data digests.
     """
     digests = sorted({result.data_digest for result in results})
     if len(digests) > 1:
         what = f"results on {len(digests)} data sets cannot be ranked together: {', '.join(digests)}"
         raise InputError(Fault("leaderboard", what, "choose one study or one data digest"))
     ranked = sorted(results, key=_order)
-    known = [_fitting(result, (hits or {}).get(result.run, {})) for result in ranked]
-    groups = _groups(ranked, known)
+    split = "test" if all("test" in result.hits for result in ranked) else "val"
+    groups = _groups(ranked, split)
     return [
-        _row(result, known[place], (counts or {}).get(search_of(result), {}))
-        | {"rank": place + 1, "picked": place == 0, "tie_group": groups[place]}
+        _row(result) | {"rank": place + 1, "picked": place == 0, "tie_group": groups[place], "tie_split": split}
         for place, result in enumerate(ranked)
     ]
 
 
-def search_of(result: Result) -> str:
-    """The search that a finalist comes from."""
-    return result.source.rpartition("/")[0] or result.study
+def columns(row: Mapping[str, Any]) -> dict[str, str]:
+    """A row as text, by column heading; a star marks what validation picks."""
+    return {
+        "#": f"{row['rank']}{' *' if row['picked'] else ''}",
+        "run": row["run"],
+        "family": row["family"],
+        "shape": row["shape"],
+        "params": quantity(row["parameters"]),
+        "FLOPs": quantity(row["flops"]),
+        "val %": percents(row["metrics"].get("val_accuracy")),
+        "test %": percents(row["metrics"].get("test_accuracy")),
+        "tie": str(row["tie_group"]),
+        "seeds": seeds(row),
+        "trials": states(row["counts"]),
+    }
 
 
 def _order(result: Result) -> tuple[bool, float, float, str]:
@@ -72,24 +75,18 @@ def _mean(result: Result, metric: str) -> float:
     return mean if math.isfinite(mean) else math.nan
 
 
-def _fitting(result: Result, hits: Mapping[str, Hits]) -> dict[str, Hits]:
-    """The hits that belong to exactly these seeds."""
-    return {split: found for split, found in hits.items() if len(found) == len(result.seeds)}
-
-
-def _groups(results: Sequence[Result], hits: Sequence[Mapping[str, Hits]]) -> tuple[int, ...]:
-    """The tie group of each result."""
-    split = "test" if all("test" in found for found in hits) else "val"
+def _groups(results: Sequence[Result], split: str) -> tuple[int, ...]:
+    """The tie group of each result on a split."""
     means = [_mean(result, f"{split}_accuracy") for result in results]
-    return tie_groups(means, pairwise([found.get(split) for found in hits]))
+    return tie_groups(means, pairwise([result.hits.get(split) for result in results]))
 
 
-def _row(result: Result, hits: Mapping[str, Hits], counts: Mapping[str, int]) -> Row:
+def _row(result: Result) -> Row:
     """A row but for what depends on the others."""
     return {
         "run": result.run,
         "study": result.study,
-        "search": search_of(result),
+        "search": result.search,
         "source": result.source,
         "family": result.family,
         "shape": result.shape,
@@ -98,8 +95,9 @@ def _row(result: Result, hits: Mapping[str, Hits], counts: Mapping[str, int]) ->
         "data_digest": result.data_digest,
         "seeds": list(result.seeds),
         "lost": result.lost,
-        "metrics": {name: _metric(name, values, hits) for name, values in sorted(result.values.items())},
-        "counts": dict(counts),
+        "metrics": {name: _metric(name, values, result.hits) for name, values in sorted(result.values.items())},
+        "counts": dict(result.counts),
+        "faults": list(result.faults),
     }
 
 

@@ -6,9 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from isoflop.families import Scalar
+
+if TYPE_CHECKING:  # so that records stay light to import
+    import numpy as np
+    import numpy.typing as npt
 
 
 class State(StrEnum):
@@ -144,6 +148,17 @@ class Result:
     """`val_accuracy`, `test_accuracy` and others, in the order of `seeds`."""
     lost: int = 0
     """Replicates that ended otherwise than COMPLETE: none of their numbers is here."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Trials by state of the search it comes from."""
+    hits: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict, compare=False, repr=False)
+    """Which images of a split, `val` or `test`, each seed classified rightly, (seeds, images); stored ones only."""
+    faults: tuple[str, ...] = ()
+    """What of it could not be read."""
+
+    @property
+    def search(self) -> str:
+        """The study that the trial it retrains stands in."""
+        return self.source.rpartition("/")[0] or self.study
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -268,7 +268,7 @@ def _payload(plan: str, spec: Spec, prepared: PreparedData) -> dict[str, Any]:
         "name": spec.study.name,
         "plan": plan,
         "spec": spec.tree(),
-        "data": {"name": prepared.name, "digest": prepared.digest, "path": str(prepared.path)},
+        "data": {"name": prepared.name, "digest": prepared.digest, "path": str(prepared.path), "shape": list(prepared.shape)},
         "provenance": provenance(),
         "parent": None,
     }

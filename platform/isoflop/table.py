@@ -1,4 +1,4 @@
-"""A leaderboard's rows in words: percents, intervals and large numbers as people read them."""
+"""A leaderboard's cells in words: percents, intervals and large numbers as people read them."""
 
 from __future__ import annotations
 
@@ -6,23 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 NOTHING = "-"
-
-
-def columns(row: Mapping[str, Any]) -> dict[str, str]:
-    """A row of `leaderboard.board` as text, by column heading."""
-    return {
-        "#": f"{row['rank']}{' *' if row['picked'] else ''}",
-        "run": row["run"],
-        "family": row["family"],
-        "shape": row["shape"],
-        "params": quantity(row["parameters"]),
-        "FLOPs": quantity(row["flops"]),
-        "val %": percents(row["metrics"].get("val_accuracy")),
-        "test %": percents(row["metrics"].get("test_accuracy")),
-        "tie": str(row["tie_group"]),
-        "seeds": seeds(row),
-        "trials": states(row["counts"]),
-    }
 
 
 def percents(metric: Mapping[str, float | None] | None) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from isoflop.errors import InputError
-from isoflop.leaderboard import board, boards
+from isoflop.leaderboard import board, boards, columns
 from isoflop.records import Result
-from isoflop.table import columns, percents, quantity
+from isoflop.table import percents, quantity
 
 IMAGES = 400
 
@@ -63,16 +64,17 @@ def test_of_equals_the_cheaper_one_comes_first_and_nan_last() -> None:
 
 
 def test_rows_are_strict_json_with_the_keys_of_the_contract() -> None:
-    rows = board([result("f/0", val=(0.9,))], counts={"search-1": {"COMPLETE": 3, "PRUNED": 9}})
+    rows = board([replace(result("f/0", val=(0.9,)), counts={"COMPLETE": 3, "PRUNED": 9}, faults=("torn",))])
     row = json.loads(json.dumps(rows, allow_nan=False))[0]
     assert {"run", "study", "family", "parameters", "flops", "metrics", "tie_group", "data_digest"} <= set(row)
     assert row["metrics"]["val_accuracy"] == {"mean": 0.9, "low": None, "high": None, "seeds": 1, "images": None}
     assert row["counts"] == {"COMPLETE": 3, "PRUNED": 9}
+    assert (row["search"], row["faults"]) == ("search-1", ["torn"])
 
 
 def test_stored_hits_widen_the_interval_by_the_images() -> None:
     one = result("f/0", val=(0.9, 0.9, 0.9), test=(0.9, 0.9, 0.9))
-    bare, full = board([one])[0], board([one], {"f/0": {"test": hits_with((0.9, 0.9, 0.9))}})[0]
+    bare, full = board([one])[0], board([replace(one, hits={"test": hits_with((0.9, 0.9, 0.9))})])[0]
     assert bare["metrics"]["test_accuracy"]["low"] == pytest.approx(0.9)
     known = full["metrics"]["test_accuracy"]
     assert known["mean"] == pytest.approx(0.9)
@@ -81,19 +83,12 @@ def test_stored_hits_widen_the_interval_by_the_images() -> None:
     assert full["metrics"]["val_accuracy"]["images"] is None
 
 
-def test_hits_of_other_seeds_are_not_used() -> None:
-    found = board([result("f/0", val=(0.9, 0.9))], {"f/0": {"val": hits_with((0.9,))}})[0]
-    assert found["metrics"]["val_accuracy"]["images"] is None
-
-
 def test_only_what_the_hits_tell_apart_is_in_another_group() -> None:
     tests = {"f/0": (0.99, 0.99), "f/1": (0.985, 0.985), "f/2": (0.80, 0.80)}
-    rows = board(
-        [result(run, val=test, test=test) for run, test in tests.items()],
-        {run: {"test": hits_with(test)} for run, test in tests.items()},
-    )
+    bare = [result(run, val=test, test=test) for run, test in tests.items()]
+    rows = board([replace(one, hits={"test": hits_with(one.values["test_accuracy"])}) for one in bare])
     assert {row["run"]: row["tie_group"] for row in rows} == {"f/0": 1, "f/1": 1, "f/2": 2}
-    assert {row["tie_group"] for row in board([result(r, val=t, test=t) for r, t in tests.items()])} == {1}
+    assert {(row["tie_group"], row["tie_split"]) for row in board(bare)} == {(1, "val")}
 
 
 def test_two_data_sets_never_share_a_board() -> None:
@@ -109,7 +104,7 @@ def test_an_empty_board_is_empty() -> None:
 
 
 def test_a_row_reads_well() -> None:
-    row = board([result("f/0", val=(0.9, 0.92), flops=1_234_567)], counts={"search-1": {"PRUNED": 9}})[0]
+    row = board([replace(result("f/0", val=(0.9, 0.92), flops=1_234_567), counts={"PRUNED": 9})])[0]
     assert columns(row) | {"val %": ""} == {
         "#": "1 *",
         "run": "f/0",

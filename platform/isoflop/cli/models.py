@@ -90,6 +90,6 @@ def check(
 @spaces.command("schema")
 def schema() -> None:
     """Print the JSON schema of specs, for editors that complete and check YAML."""
-    from isoflop.spec import json_schema
+    from isoflop.schema import json_schema
 
     emit(json_schema())

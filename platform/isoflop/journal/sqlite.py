@@ -8,12 +8,13 @@ tracker has copied already. Each event in a transaction of its own costs one fsy
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -53,10 +54,12 @@ class SqliteJournal:
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time, readonly: bool = False) -> None:
         self.path, self._clock = path, clock
         self._lock = threading.RLock()
+        if not readonly:
+            _create(path)
         with _explained(path):
-            self._connection = _connect_readonly(path) if readonly else _connect(path)
+            self._connection = _open(f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}")
             self._closer = weakref.finalize(self, self._connection.close)
-            version = _version(self._connection) if readonly else _make_tables(self._connection)
+            version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
         _check_version(path, version)
 
     @classmethod
@@ -165,39 +168,32 @@ def _event(row: tuple[Any, ...]) -> Event:
     )
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    """Open for writing. WAL is kept in the file, the rest in the connection."""
-    connection = _open(str(path))
-    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-    if mode != "wal":
-        raise sqlite3.OperationalError(f"this file system has no write-ahead log (mode {mode})")
+def _create(path: Path) -> None:
+    """Make the file where there is none, beside and linked, so that none is half made."""
+    if path.exists():
+        return
+    # Not in place: where two processes turn one file to WAL at once, SQLite fails without waiting.
+    beside = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}")
+    try:
+        with _explained(path), closing(_open(f"{beside.absolute().as_uri()}?mode=rwc")) as connection:
+            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+            if mode != "wal":
+                raise StateError(f"{path}: this file system has no write-ahead log; set ISOFLOP_HOME to a local disk")
+            connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version={SCHEMA}; COMMIT")
+        with suppress(FileExistsError):  # another process was faster
+            path.hardlink_to(beside)
+    except OSError as error:
+        raise StateError(f"{path}: {error.strerror}; set ISOFLOP_HOME to a folder of yours on a local disk") from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def _open(uri: str) -> sqlite3.Connection:
+    # One connection for all threads, behind the journal's lock: a write holds it for one fsync.
+    connection = sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
     connection.execute("PRAGMA synchronous=FULL")
     return connection
-
-
-def _connect_readonly(path: Path) -> sqlite3.Connection:
-    return _open(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-
-
-def _open(target: str, *, uri: bool = False) -> sqlite3.Connection:
-    # One connection for all threads, behind the journal's lock: a write holds it for one fsync.
-    return sqlite3.connect(target, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=uri)
-
-
-def _make_tables(connection: sqlite3.Connection) -> int:
-    """Make the tables of an empty file, and give the version of what stands."""
-    if _version(connection) == 0:
-        connection.execute("BEGIN IMMEDIATE")  # of two that come at once, one makes them
-        if _version(connection) == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            for statement in TABLES.split(";\n"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version={SCHEMA}")
-        connection.execute("COMMIT")
-    return _version(connection)
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _check_version(path: Path, version: int) -> None:

@@ -80,12 +80,8 @@ class SearchPlan:
         if number < len(families):
             return self.space.default(families[number]), "default"
         if number - len(families) < len(self.spec.enqueue):
-            return self._enqueued(self.spec.enqueue[number - len(families)]), "enqueued"
+            return self.space.complete(self.spec.enqueue[number - len(families)]), "enqueued"
         return suggest(number, view(number, trials, self.spec), self.space, self.spec), self.spec.sampler.name
-
-    def _enqueued(self, known: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
-        name = str(known.get("model.family", self.space.families()[0]))
-        return {**self.space.default(name), **known}
 
     def _settle(self, config: TrialConfig) -> tuple[int, float, State | None, str]:
         """Parameters, FLOPs, and why it cannot be trained."""

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from isoflop.config import ModelConfig, Objective, nest, parse
-from isoflop.errors import Fault, UnknownError, did_you_mean
+from isoflop.errors import Fault, StateError, UnknownError, did_you_mean
 from isoflop.evaluation.predictions import Predictions, load_predictions
 from isoflop.journal.history import History
 from isoflop.journal.protocol import Journal
@@ -69,18 +69,18 @@ class Store:
     def results(self, study: str | None = None) -> list[Result]:
         """What the finalists earned: of all studies, of one search, or of one finalists' study.
 
-        A metric that not all of a finalist's seeds have (the test set is being opened) is left out. Raises
-        `UnknownError` for an unknown study.
+        With the hits of their stored predictions and the state counts of their searches. A metric that not all of a
+        finalist's seeds have (the test set is being opened) is left out. Raises `UnknownError` for an unknown study.
         """
         ids = self.journal.studies()
         if study is not None:
             self._known(study)
         chosen = [one for one in ids if study in {None, one, self.history(one).study.get("parent")}]
-        return [result for one in chosen for result in _results(one, self.history(one))]
+        return [self._whole(result) for one in chosen for result in _results(one, self.history(one))]
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """How many trials of each study are in each state, by id."""
-        return {study: _counts(self.history(study)) for study in self.journal.studies()}
+    def counts(self, study: str) -> dict[str, int]:
+        """How many trials of a study are in each state; empty for an unknown study."""
+        return _counts(self.history(study))
 
     def openings(self) -> dict[str, int]:
         """For how many trainings the test set was opened, by data digest."""
@@ -103,10 +103,18 @@ class Store:
             return []
         return [load_predictions(self.home / path["path"]) for path in paths if path is not None]
 
-    def hits(self, run: str) -> dict[str, npt.NDArray[np.bool_]]:
-        """Which images a finalist's trainings classified rightly, (seeds, images), by split; stored ones only."""
-        found = {split: self.predictions(run, split) for split in ("val", "test")}
-        return {split: np.stack([one.hits for one in many]) for split, many in found.items() if many}
+    def _whole(self, result: Result) -> Result:
+        """A result with what stands elsewhere: its stored hits, its search's counts. A torn file is a fault of it."""
+        hits: dict[str, npt.NDArray[np.bool_]] = {}
+        faults = []
+        for split in ("val", "test"):
+            try:
+                many = self.predictions(result.run, split)
+            except StateError as error:
+                faults.append(str(error))
+            else:
+                hits |= {split: np.stack([one.hits for one in many])} if many else {}
+        return replace(result, hits=hits, faults=tuple(faults), counts=self.counts(result.search))
 
     def _known(self, study: str) -> History:
         ids = self.journal.studies()

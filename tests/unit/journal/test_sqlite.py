@@ -77,6 +77,11 @@ def test_kill_9_leaves_whole_transactions_and_all_that_was_told(path):
     assert len(events) // 5 >= told + 1
 
 
+def test_making_a_journal_leaves_nothing_beside_it(journal, path):
+    journal.close()
+    assert [file.name for file in path.parent.iterdir()] == ["journal.sqlite"]
+
+
 def test_a_reader_sees_what_a_writer_wrote_and_cannot_write(journal, path):
     reader = SqliteJournal.open_readonly(path)
     assert reader.read("s") == []

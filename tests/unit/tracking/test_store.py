@@ -173,12 +173,16 @@ def test_predictions_come_in_the_order_of_the_seeds(journal: MemoryJournal, stor
     for replicate, wrong in [(0, 0), (2, 1)]:
         writer.stored(tmp_path, 0, replicate, "val", np.arange(3) >= wrong)
     assert [found.split for found in store.predictions("s-1-finalists/0", "val")] == ["val", "val"]
-    hits = store.hits("s-1-finalists/0")
-    assert list(hits) == ["val"]
-    assert hits["val"].tolist() == [[True, True, True], [False, True, True]]
+    found = store.results()[0]
+    assert list(found.hits) == ["val"]
+    assert found.hits["val"].tolist() == [[True, True, True], [False, True, True]]
+    assert (found.search, found.counts) == ("s-1", {"COMPLETE": 1})
     (tmp_path / "s-1-finalists-0-2-val.npz").unlink()
     with pytest.raises(StateError, match="retrain"):
-        store.hits("s-1-finalists/0")
+        store.predictions("s-1-finalists/0", "val")
+    torn = store.results()[0]
+    assert not torn.hits
+    assert "s-1-finalists-0-2-val.npz" in torn.faults[0]
 
 
 @pytest.mark.parametrize("run", ["s-1-finalists", "s-1-finalists/x", "/0", "s-1-finalists/9", "gone/0"])
