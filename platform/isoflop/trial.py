@@ -67,7 +67,8 @@ class TrialRun(Iterator[Record]):
         self.config, self.seed = config, seed
         self.device = device or best_device()
         self.prepared = open_for(config, data)
-        self.net = build_net(config, self.prepared, seed).to(self.device)
+        # Convolutions are fastest in this layout, on the CPU too.
+        self.net = build_net(config, self.prepared, seed).to(self.device, memory_format=torch.channels_last)
         self.fit = self._fit()
         self.checkpoints = checkpoints
         state = checkpoint.load(checkpoints, self.device) if checkpoints else None

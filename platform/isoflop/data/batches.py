@@ -61,7 +61,7 @@ class Batches:
 
     def normalized(self, images: Tensor) -> Tensor:
         """Images as the model sees them: resized to its resolution, mean 0 and variance 1 by channel."""
-        values = (images.float() - self._shift) / self._scale
+        values = ((images.float() - self._shift) / self._scale).contiguous(memory_format=torch.channels_last)
         if values.shape[-1] == self.resolution == values.shape[-2]:
             return values
         side = (self.resolution, self.resolution)

@@ -62,22 +62,25 @@ def split(items: Sequence[Item], shares: Shares, *, seed: int, classes: Sequence
     grouped = any(item.group is not None for item in items)
     if grouped:
         _check_groups(items)
-    draw = _by_groups if grouped else _by_classes
-    for place, share in ((SPLITS.index("test"), shares.test), (SPLITS.index("val"), shares.val)):
-        if share:
-            # Validation is drawn from what the test left, at the same share of the whole.
-            rest = pool[found[pool] == TRAIN]
-            amount = Fraction(share).limit_denominator(10**6) * len(pool) / max(1, len(rest))
-            found[draw(items, rest, amount, derive(seed, "split", SPLITS[place]))] = place
+    wanted = [(SPLITS.index(name), share) for name, share in (("test", shares.test), ("val", shares.val)) if share]
+    for left, (place, share) in zip(range(len(wanted), 0, -1), wanted, strict=True):
+        # Validation is drawn from what the test left, at the same share of the whole.
+        rest = pool[found[pool] == TRAIN]
+        part = Fraction(share).limit_denominator(10**6) * len(pool) / max(1, len(rest))
+        where = derive(seed, "split", SPLITS[place])
+        found[_by_groups(items, rest, part, where) if grouped else _by_classes(items, rest, part, where, left)] = place
     _check_filled(items, found, classes)
     return found
 
 
-def _by_classes(items: Sequence[Item], pool: Places, share: Fraction, seed: int) -> Places:
-    """Which of the pool (indices of items) are drawn: of every class its share, the whole rounded once."""
+def _by_classes(items: Sequence[Item], pool: Places, share: Fraction, seed: int, left: int) -> Places:
+    """Which of the pool (indices of items) are drawn: of every class its share, the whole rounded once.
+
+    `left` is how many splits are still to be drawn: a class that has an image for each of them and for train gives one.
+    """
     labels = np.array([items[i].label for i in pool], np.int64)
     counts = Counter(labels.tolist())
-    quotas = _quotas(counts, share)
+    quotas = _quotas(counts, share, left)
     drawn = []
     for label in sorted(counts):
         members = pool[labels == label]
@@ -86,30 +89,40 @@ def _by_classes(items: Sequence[Item], pool: Places, share: Fraction, seed: int)
     return np.sort(np.concatenate(drawn)) if drawn else pool[:0]
 
 
-def _quotas(counts: Mapping[int, int], share: Fraction) -> dict[int, int]:
-    """How many each class gives: largest remainders; one at least where it has three, and never the last one."""
+def _quotas(counts: Mapping[int, int], share: Fraction, left: int) -> dict[int, int]:
+    """How many images each class gives, by largest remainders; never its last."""
     quotas = {label: math.floor(share * count) for label, count in counts.items()}
     missing = round(share * sum(counts.values())) - sum(quotas.values())
     by_remainder = sorted(counts, key=lambda label: (quotas[label] - share * counts[label], label))
     for label in by_remainder[:missing]:
         quotas[label] += 1
-    return {label: min(max(quota, int(counts[label] > 2)), counts[label] - 1) for label, quota in quotas.items()}  # noqa: PLR2004
+    return {label: min(max(quota, int(counts[label] > left)), counts[label] - 1) for label, quota in quotas.items()}
 
 
 def _by_groups(items: Sequence[Item], pool: Places, share: Fraction, seed: int) -> Places:
-    """Which of the pool are drawn, whole groups at a time: large groups first, each where the classes' shares need it."""
+    """Which of the pool are drawn, whole groups at a time, so that every class comes near its share.
+
+    Groups that fit are taken, large ones first; then the one that helps most, also where it is too large.
+    """
     members: dict[str, list[int]] = {}
     for i in pool.tolist():
         members.setdefault(_group(items[i]), []).append(i)
+    inside = {group: Counter(items[i].label for i in found) for group, found in members.items()}
     wanted = {label: share * count for label, count in Counter(items[i].label for i in pool).items()}
+    order = sorted(members, key=lambda name: (-len(members[name]), derive(seed, name), name))
     given: Counter[int] = Counter()
-    drawn: list[int] = []
-    for group in sorted(members, key=lambda name: (-len(members[name]), derive(seed, name), name)):
-        inside = Counter(items[i].label for i in members[group])
-        if _gain(inside, given, wanted) > 0:
-            drawn += members[group]
-            given.update(inside)
-    return np.sort(np.array(drawn, np.int64))
+    drawn: list[str] = []
+    for group in order:
+        room = share * len(pool) - given.total()
+        if len(members[group]) <= room and _gain(inside[group], given, wanted) > 0:
+            drawn.append(group)
+            given.update(inside[group])
+    taken = set(drawn)
+    over = [group for group in order if group not in taken]
+    best = max(over, key=lambda group: _gain(inside[group], given, wanted), default=None)
+    if best is not None and len(over) > 1 and (not drawn or _gain(inside[best], given, wanted) > 0):
+        drawn.append(best)
+    return np.sort(np.array([i for group in drawn for i in members[group]], np.int64))
 
 
 def _gain(inside: Mapping[int, int], given: Mapping[int, int], wanted: Mapping[int, Fraction]) -> Fraction:

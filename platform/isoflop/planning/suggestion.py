@@ -8,10 +8,12 @@ violated constraint. Values that are not finite never reach it.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -40,8 +42,10 @@ def build_sampler(sampler: Sampler, seed: int) -> BaseSampler:
     """The sampler of a spec, with all its randomness from the seed."""
     if sampler.name == "random":
         return RandomSampler(seed=seed % 2**32)
-    # Groups keep conditional parameters apart, so that each branch has a density of its own.
-    return TPESampler(seed=seed % 2**32, n_startup_trials=sampler.startup, multivariate=True, group=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        # Groups keep conditional parameters apart, so that each branch has a density of its own.
+        return TPESampler(seed=seed % 2**32, n_startup_trials=sampler.startup, multivariate=True, group=True)
 
 
 def told(trial: Trial, space: SearchSpace, objective: Objective) -> FrozenTrial:

@@ -1,0 +1,207 @@
+"""From a source to a prepared set: decode, split, write, describe."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from isoflop.data.channels import statistics
+from isoflop.data.duplicates import duplicates
+from isoflop.data.files import Written, write_bytes, write_images, write_labels
+from isoflop.data.manifest import FILE, TASK, Manifest, Request, digest_of
+from isoflop.data.names import check_name
+from isoflop.data.prepared import KEYS, images_file, labels_file, open_prepared
+from isoflop.data.resolution import check_resolution
+from isoflop.data.slot import Slot, slot
+from isoflop.data.source import SPLITS, Source
+from isoflop.data.sources.find import find_source
+from isoflop.data.splits import Shares, split
+from isoflop.data.staging import Progress, Staged, stage
+from isoflop.errors import DataError, Fault, StateError
+from isoflop.home import Home
+
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A set that is ready, and whether it was made just now."""
+
+    path: Path
+    manifest: Manifest
+    fresh: bool
+
+    def lines(self) -> list[str]:
+        """What a person wants to know of it."""
+        made, total = self.manifest, sum(self.manifest.sizes.values())
+        if not self.fresh:
+            return [f"{made.name} is prepared already from the same data: nothing to do (digest {made.digest})"]
+        channels, height, width = made.image
+        sizes = ", ".join(f"{name} {size}" for name, size in made.sizes.items())
+        out = made.quarantined
+        return [
+            f"prepared {made.name}: {total} images, {len(made.classes)} classes, digest {made.digest}",
+            f"  stored with {height} x {width} pixels, {'grey' if channels == 1 else 'colour'} ({made.resolution})",
+            f"  {sizes} (seed {made.request.seed})",
+            *([f"  left out {len(out)}, all named in {self.path / FILE}:"] if out else []),
+            *[f"    {one.key}: {one.reason}" for one in out[:SHOWN]],
+            *([f"    and {len(out) - SHOWN} more"] if len(out) > SHOWN else []),
+        ]
+
+
+def prepare(
+    what: str,
+    *,
+    root: Path,
+    name: str | None = None,
+    resolution: int | None = None,
+    seed: int = 0,
+    val: float | None = None,
+    test: float | None = None,
+    replace: bool = False,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Prepare a known data set, a folder, a CSV or `fashion_mnist=FOLDER` as the folder `root/name`.
+
+    Where it is there already, made by an equal request, nothing is done. `val` and `test` are shares of the images.
+    Downloads are kept in the state folder. Raises `DataError`, with nothing left behind, where the source cannot be
+    used or the name is taken by other data and `replace` is not set; `StateError` where `root` cannot be written.
+    """
+    check_resolution(resolution)
+    source = find_source(what, cache=Home.find().path / "downloads")
+    return prepare_source(
+        source,
+        what=what,
+        root=root,
+        name=name,
+        resolution=resolution,
+        seed=seed,
+        val=val,
+        test=test,
+        replace=replace,
+        progress=progress,
+    )
+
+
+def prepare_source(
+    source: Source,
+    *,
+    root: Path,
+    what: str = "",
+    name: str | None = None,
+    resolution: int | None = None,
+    seed: int = 0,
+    val: float | None = None,
+    test: float | None = None,
+    replace: bool = False,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Prepare any source, as `prepare` does; `what` is how a person named it."""
+    folder = root.absolute() / check_name(name or source.name)
+    own = frozenset(item.split for item in source.items if item.split)
+    shares = Shares.of(own, val, test, source.val_share)
+    request = Request(
+        source=source.fingerprint(), resolution=resolution, seed=seed, val=shares.val, test=shares.test
+    )
+    there = _there(folder, request, replace=replace)
+    if there is not None:
+        return there
+    try:
+        with slot(folder) as place:
+            there = _there(folder, request, replace=replace)  # another process may have made it while we waited
+            if there is not None:
+                return there
+            made = _fill(place, source, request, shares, what, progress)
+            place.publish()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise StateError(f"{root}: cannot be written ({reason}); free some room, or name another folder") from None
+    return Prepared(folder, made, fresh=True)
+
+
+def _there(folder: Path, request: Request, *, replace: bool) -> Prepared | None:
+    """What is there already, where it is what is asked for; none where the place is free or may be taken."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return None
+    if not (folder / FILE).is_file():
+        raise DataError(Fault(str(folder), "is there and holds no prepared set", "move it away, or pass --name"))
+    try:
+        found = open_prepared(folder).manifest
+    except DataError:
+        if replace:
+            return None
+        raise
+    if found.request == request:
+        return Prepared(folder, found, fresh=False)
+    if replace:
+        return None
+    what = f"is prepared already from something else ({found.request.changes(request)})"
+    raise DataError(Fault(found.name, what, "pass --replace to take its place, or --name to stand beside it"))
+
+
+def _fill(
+    place: Slot, source: Source, request: Request, shares: Shares, what: str, progress: Progress | None
+) -> Manifest:
+    """Write a whole set into the folder beside."""
+    beside = place.beside
+    staged = stage(source, beside / "staged", resolution=request.resolution, progress=progress)
+    found = split(staged.items, shares, seed=request.seed, classes=source.classes)
+    files = _write(beside, staged, found)
+    manifest = _describe(place.folder.name, source, request, staged, found, files, what)
+    (beside / "staged").unlink()
+    write_bytes(beside / FILE, manifest.to_bytes())
+    return manifest
+
+
+def _write(folder: Path, staged: Staged, found: npt.NDArray[np.int8]) -> dict[str, Written]:
+    labels = np.array([item.label for item in staged.items], np.int64)
+    files: dict[str, Written] = {}
+    for index, name in enumerate(SPLITS):
+        places = np.flatnonzero(found == index)
+        files[images_file(name)] = write_images(folder / images_file(name), staged.images, places)
+        files[labels_file(name)] = write_labels(folder / labels_file(name), labels[places])
+    keys = {
+        name: [item.key for item, at in zip(staged.items, found, strict=True) if at == index]
+        for index, name in enumerate(SPLITS)
+    }
+    files[KEYS] = write_bytes(folder / KEYS, json.dumps(keys).encode())
+    return files
+
+
+def _describe(
+    name: str,
+    source: Source,
+    request: Request,
+    staged: Staged,
+    found: npt.NDArray[np.int8],
+    files: dict[str, Written],
+    what: str,
+) -> Manifest:
+    classes = tuple(source.classes)
+    labels = np.array([item.label for item in staged.items], np.int64)
+    channels, height, width = staged.images.shape[1:]
+    mean, std = statistics(staged.images, np.flatnonzero(found == 0))
+    return Manifest(
+        name=name,
+        task=TASK,
+        digest=digest_of(classes, (channels, height, width), {n: f for n, f in files.items() if n != KEYS}),
+        classes=classes,
+        image=(channels, height, width),
+        resolution=staged.resolution.rule,
+        mean=tuple(mean),
+        std=tuple(std),
+        counts={
+            split_name: tuple(np.bincount(labels[found == index], minlength=len(classes)).tolist())
+            for index, split_name in enumerate(SPLITS)
+        },
+        request=request,
+        source={"kind": source.kind, "what": what or source.name},
+        files={file: {"sha256": one.sha256, "bytes": one.bytes} for file, one in files.items()},
+        duplicates=asdict(duplicates(staged.images, found).counts),
+        quarantined=staged.quarantined,
+    )

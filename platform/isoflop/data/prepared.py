@@ -1,0 +1,120 @@
+"""A prepared set, opened for reading: its manifest, and its arrays memory-mapped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from isoflop.data.files import hash_of
+from isoflop.data.manifest import Manifest
+from isoflop.data.source import SPLITS, Labels, Pixels
+from isoflop.errors import DataError, Fault, did_you_mean
+
+KEYS: Final = "keys.json"
+"""The file that says where each image came from."""
+
+
+def images_file(split: str) -> str:
+    """The file of a split's images (N, C, H, W) uint8."""
+    return f"{split}_images.npy"
+
+
+def labels_file(split: str) -> str:
+    """The file of a split's labels (N,) int64."""
+    return f"{split}_labels.npy"
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedData:
+    """A prepared set."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.manifest.name
+
+    @property
+    def digest(self) -> str:
+        """Hash of what decides the data."""
+        return self.manifest.digest
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the labels."""
+        return self.manifest.classes
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        return self.manifest.image
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Of each channel in the training split, for values in 0..1."""
+        return self.manifest.mean
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Of each channel in the training split, for values in 0..1; 0 where a channel is constant."""
+        return self.manifest.std
+
+    def split(self, name: str) -> tuple[Pixels, Labels]:
+        """A split's images (N, C, H, W) uint8 and labels (N,) int64, memory-mapped and read-only.
+
+        Raises `DataError` for an unknown split.
+        """
+        if name not in SPLITS:
+            raise DataError(Fault("split", f"unknown split {name!r}", did_you_mean(name, SPLITS)))
+        try:
+            return (
+                np.load(self.path / images_file(name), mmap_mode="r", allow_pickle=False),
+                np.load(self.path / labels_file(name), mmap_mode="r", allow_pickle=False),
+            )
+        except (OSError, ValueError):
+            raise DataError(Fault(str(self.path), "is damaged", f"prepare {self.name} again, with --replace")) from None
+
+    def keys(self, name: str) -> Sequence[str]:
+        """Where a split's images came from, in their stored order."""
+        found: list[str] = json.loads((self.path / KEYS).read_bytes())[name]
+        return found
+
+
+def open_prepared(path: Path) -> PreparedData:
+    """Open a prepared set by its folder. Raises `DataError` where there is none, or a file is missing or cut short."""
+    prepared = PreparedData(path.absolute(), Manifest.read(path))
+    faults = [
+        Fault(str(path / name), what, f"prepare {prepared.name} again, with --replace")
+        for name, facts in prepared.manifest.files.items()
+        if (what := _wrong_size(path / name, facts["bytes"]))
+    ]
+    if faults:
+        raise DataError(*faults)
+    return prepared
+
+
+def verify(path: Path) -> PreparedData:
+    """Open a prepared set and hash every file again. Raises `DataError` naming each that is not as it was written."""
+    prepared = open_prepared(path)
+    faults = [
+        Fault(str(path / name), "is not as it was written", f"prepare {prepared.name} again, with --replace")
+        for name, facts in prepared.manifest.files.items()
+        if hash_of(path / name) != facts["sha256"]
+    ]
+    if faults:
+        raise DataError(*faults)
+    return prepared
+
+
+def _wrong_size(path: Path, size: int) -> str:
+    if not path.is_file():
+        return "is missing"
+    found = path.stat().st_size
+    return "" if found == size else f"has {found} bytes, not {size}"
