@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import sys
 
-import click
+import typer
 
 from isoflop.cli.app import app
 from isoflop.errors import InputError, StateError
+
+USAGE = typer.BadParameter.__mro__[1]
+"""The base of Typer's complaints about a command line, which it does not export by name."""
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one line a fault and exit code 2."""
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Abort:
+    except typer.Abort:
         sys.exit(130)
-    except click.UsageError as error:
+    except USAGE as error:
         where = error.ctx.command_path if error.ctx else "isoflop"
-        sys.exit(_refuse(f"{error.format_message()} See: {where} --help"))
+        sys.exit(_refuse(f"{error.format_message().rstrip('.')}; see: {where} --help"))
     except InputError as error:
         sys.exit(_refuse(*map(str, error.faults)))
     except StateError as error:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
+WIDE = 1000
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -29,10 +31,11 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: s
     shown = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
         numeric = all(isinstance(row.get(column), (int, float)) for row in rows)
-        shown.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        shown.add_column(column, justify="right" if numeric else "left", no_wrap=not sys.stdout.isatty())
     for row in rows:
         shown.add_row(*(Text(cell(row.get(column))) for column in columns))
-    Console().print(shown)
+    # What goes to a file or a pipe has no edge to be folded at.
+    Console(width=None if sys.stdout.isatty() else WIDE).print(shown)
 
 
 def cell(value: object) -> str:

@@ -18,8 +18,7 @@ def statistics(images: npt.NDArray[np.uint8], places: npt.NDArray[np.int64]) -> 
     counts = np.zeros((images.shape[1], 256), np.int64)
     for start in range(0, len(places), CHUNK):
         chunk = images[places[start : start + CHUNK]]
-        for channel, row in enumerate(counts):
-            row += np.bincount(chunk[:, channel].ravel(), minlength=256)
+        counts += [np.bincount(values.ravel(), minlength=256) for values in chunk.swapaxes(0, 1)]
     moments = [_moments(row.tolist()) for row in counts]
     return [mean for mean, _ in moments], [deviation for _, deviation in moments]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -20,15 +20,16 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 BITS: Final = 6
 """Of each half of 64, how many bits may differ between images that are looked at more closely."""
 LIKENESS: Final = 0.99
-"""Correlation of the pixels of images that count as nearly equal."""
-DEAD: Final = 4.0
+"""Correlation of the grey pixels of images that count as nearly equal."""
+DEAD: Final = 8.0
 """Levels (of 255) by which neighbouring cells must differ to set a bit: what is flat stays flat under noise."""
+CELLS: Final = 8
 CLOSER: Final = 32
-"""Candidates of one image that are looked at more closely."""
+"""Candidates of one image that are looked at more closely: those with the nearest hashes."""
 THUMB: Final = 32
 """Pixels of a side at most, for the closer look."""
 CHUNK: Final = 1024
-BLOCK: Final = 2**19
+BLOCK: Final = 2**18
 """Pairs of hashes compared at once: what fits a core's cache."""
 
 
@@ -51,23 +52,91 @@ class Duplicates:
     counts: Counts
 
 
-def duplicates(images: Pixels, splits: Splits) -> Duplicates:
-    """Images (N, C, H, W) with equal pixels; `splits` (N,) are indices in train, val, test."""
+def duplicates(parts: Sequence[Pixels], splits: Splits) -> Duplicates:
+    """Images with equal pixels, N in all parts (each (n, C, H, W)); `splits` (N,) are indices in train, val, test."""
     seen: dict[bytes, int] = {}
-    twin = np.fromiter((seen.setdefault(one, at) for at, one in enumerate(_hashes(images))), np.int64, len(images))
-    places = np.unique(np.stack([twin, splits.astype(np.int64)], 1), axis=0)
-    within = len(images) - len(places)
-    # In a list of (first image, split), ascending, each further split of an image is one that repeats it.
-    earliest = np.full(len(images), np.iinfo(np.int64).max)
-    np.minimum.at(earliest, twin, splits.astype(np.int64))
-    across = int((earliest[twin] < splits).sum())
-    return Duplicates(twin, Counts(within=within, across=across))
+    contents = (one for images in parts for one in _contents(images))
+    twin = np.fromiter((seen.setdefault(one, at) for at, one in enumerate(contents)), np.int64, len(splits))
+    homes = splits.astype(np.int64)
+    kinds = np.unique(np.stack([twin, homes], 1), axis=0)
+    earliest = homes.copy()
+    np.minimum.at(earliest, twin, homes)
+    across = int((earliest[twin] < homes).sum())
+    return Duplicates(twin, Counts(within=len(splits) - len(kinds), across=across))
 
 
 def near(first: Pixels, second: Pixels) -> list[tuple[int, int]]:
-    """Images of `second` (M, C, H, W) that nearly are one of `first` (N, C, H, W), equal ones too: (first, second).
+    """Images of `second` (M, C, H, W) that nearly are one of `first` (N, C, H, W), as pairs (first, second).
 
-    A difference hash of 2 x 64 bits finds candidates, the correlation of their pixels decides; of several the likest
-    counts.
+    A difference hash of 2 x 64 bits finds candidates, equal images among them; the correlation of grey pixels decides;
+    of several the likest counts. M * N comparisons of hashes: some 10**9 a second on one core.
     """
-    return list(_near(_looks(first), _looks(second)))
+    mine, theirs = _hashes(first), _hashes(second)
+    found = []
+    for at, candidates in _candidates(mine, theirs):
+        likeness = _looks(first[candidates]) @ _looks(second[at : at + 1])[0]
+        best = int(likeness.argmax())
+        if likeness[best] >= LIKENESS:
+            found.append((int(candidates[best]), at))
+    return found
+
+
+def _candidates(mine: Hashes, theirs: Hashes) -> Iterator[tuple[int, Ints]]:
+    """For each of `theirs` (2, M) that has any, which of `mine` (2, N) have a hash near its own."""
+    rows = max(1, BLOCK // max(1, mine.shape[1]))
+    for start in range(0, theirs.shape[1], rows):
+        block = theirs[:, start : start + rows]
+        close = np.bitwise_count(mine[0] ^ block[0][:, None]) <= BITS
+        for row in np.flatnonzero(close.any(1)):
+            places = np.flatnonzero(close[row])
+            down, across = (np.bitwise_count(half[places] ^ one) for half, one in zip(mine, block[:, row], strict=True))
+            order = np.argsort(down + across, kind="stable")
+            chosen = places[order[across[order] <= BITS][:CLOSER]]
+            if len(chosen):
+                yield start + int(row), np.sort(chosen)
+
+
+def _hashes(images: Pixels) -> Hashes:
+    """Difference hashes (2, N): where brightness rises from a cell to the next on its right, and to the next below."""
+    halves: list[list[Hashes]] = [[], []]
+    for start in range(0, len(images), CHUNK):
+        grey = _grey(images[start : start + CHUNK])
+        across = np.diff(_pool(grey, CELLS, CELLS + 1), axis=2) > DEAD
+        down = np.diff(_pool(grey, CELLS + 1, CELLS), axis=1) > DEAD
+        for half, bits in zip(halves, (across, down), strict=True):
+            half.append(np.packbits(bits.reshape(len(bits), -1), axis=1).view(np.uint64)[:, 0])
+    return np.stack([np.concatenate(half) for half in halves])
+
+
+def _looks(images: Pixels) -> Floats:
+    """Small grey images as vectors (N, D) of mean 0 and length 1: their products are correlations."""
+    grey = _grey(images)
+    height, width = (min(side, THUMB) for side in grey.shape[1:])
+    flat: Floats = _pool(grey, height, width).reshape(len(grey), -1)
+    centred: Floats = flat - flat.mean(1, keepdims=True)
+    unit: Floats = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), np.float32(1e-6))
+    return unit
+
+
+def _grey(images: Pixels) -> Floats:
+    grey: Floats = images.mean(axis=1, dtype=np.float32)
+    return grey
+
+
+def _pool(images: Floats, rows: int, columns: int) -> Floats:
+    """Mean brightness of the cells (N, rows, columns) of images (N, H, W)."""
+    pooled: Floats = _cells(images.shape[1], rows) @ images @ _cells(images.shape[2], columns).T
+    return pooled
+
+
+def _cells(size: int, count: int) -> Floats:
+    """Which share of each pixel's row or column a cell takes (count, size); each cell's shares sum to 1."""
+    edges, pixels = np.linspace(0, size, count + 1), np.arange(size)
+    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    shares: Floats = (overlap.clip(0) * count / size).astype(np.float32)
+    return shares
+
+
+def _contents(images: Pixels) -> Iterator[bytes]:
+    """Hash of each image's pixels."""
+    return (hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images)

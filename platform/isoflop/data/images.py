@@ -21,7 +21,9 @@ from isoflop.data.source import Pixels, Probe, UnreadableError
 from isoflop.errors import DataError, Fault
 
 FORMATS: Final = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-SUFFIXES: Final = frozenset(".bmp .gif .jfif .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split())
+SUFFIXES: Final = frozenset(
+    {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
+)
 PIXELS: Final = 50_000_000
 """Images with more pixels are refused by their header, before anything is decoded."""
 BYTES: Final = 256 * 2**20
@@ -57,7 +59,7 @@ def decode(data: bytes) -> Pixels:
         if upright.mode.startswith("I"):
             return _from_16_bits(upright)
         plain = np.asarray(_plain(upright), np.uint8)
-        return plain if plain.ndim == 3 else plain[..., None]  # noqa: PLR2004 - height, width, channels
+        return plain if plain.ndim == 3 else plain[..., None]
 
 
 def fit(pixels: Pixels, *, resolution: int, channels: int) -> Pixels:
@@ -102,8 +104,7 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
     """An image whose header is read. Everything that goes wrong with it comes out as `UnreadableError`."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            if image.width * image.height > PIXELS:
-                raise Image.DecompressionBombError
+            _check_size(image)
             yield image
     except (UnreadableError, MemoryError):
         raise
@@ -113,6 +114,11 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
         raise UnreadableError(f"not an image of a known format ({', '.join(FORMATS)})") from None
     except Exception as error:  # noqa: BLE001 - on broken files decoders raise whatever comes
         raise UnreadableError(_reason(error)) from None
+
+
+def _check_size(image: Image.Image) -> None:
+    if image.width * image.height > PIXELS:
+        raise Image.DecompressionBombError
 
 
 def _reason(error: Exception) -> str:

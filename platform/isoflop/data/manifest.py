@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from isoflop.data.files import Written
-from isoflop.data.source import Quarantined
+from isoflop.data.source import SPLITS, Quarantined
 from isoflop.errors import DataError, Fault
 
 SCHEMA: Final = 1
@@ -70,7 +70,7 @@ class Manifest:
         return {split: sum(counts) for split, counts in self.counts.items()}
 
     def to_bytes(self) -> bytes:
-        """The file's content: equal for equal sets, with no time and no path of a machine in it."""
+        """The file's content: equal for equal sets that were named in the same words; no time is in it."""
         return (json.dumps(asdict(self), indent=1, sort_keys=True) + "\n").encode()
 
     @classmethod
@@ -81,7 +81,9 @@ class Manifest:
         try:
             values = json.loads(path.read_bytes())
             if values["schema"] != SCHEMA:
-                raise DataError(Fault(str(folder), f"has schema {values['schema']}, not {SCHEMA}", f"{remedy} --replace"))
+                raise DataError(
+                    Fault(str(folder), f"has schema {values['schema']}, not {SCHEMA}", f"{remedy} --replace")
+                )
             return cls._of(values)
         except FileNotFoundError:
             raise DataError(Fault(folder.name, "this data set was never prepared", remedy)) from None
@@ -102,7 +104,7 @@ class Manifest:
                 "image": (channels, height, width),
                 "mean": tuple(values["mean"]),
                 "std": tuple(values["std"]),
-                "counts": {split: tuple(counts) for split, counts in values["counts"].items()},
+                "counts": {split: tuple(values["counts"][split]) for split in SPLITS},
                 "request": Request(**values["request"]),
                 "quarantined": tuple(Quarantined(**one) for one in values["quarantined"]),
             }

@@ -44,7 +44,7 @@ def class_names(found: Iterable[str], where: str) -> tuple[str, ...]:
     if len(names) < len(raw):
         twins = sorted(name for name in names if sum(clean(r) == name for r in raw) > 1)
         raise DataError(Fault(where, f"several classes are called {twins[0]!r} but for blanks", "rename them"))
-    if len(names) < 2:  # noqa: PLR2004 - of one class there is nothing to learn
+    if len(names) < 2:
         what = f"holds one class, {names[0]!r}" if names else "holds no class"
         raise DataError(Fault(where, what, "a classifier needs two or more: one folder or label for each"))
     if all(name.isdecimal() for name in names):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from isoflop.data.manifest import FILE, TASK, Manifest, Request, digest_of
 from isoflop.data.names import check_name
 from isoflop.data.prepared import KEYS, images_file, labels_file, open_prepared
 from isoflop.data.resolution import check_resolution
-from isoflop.data.slot import Slot, slot
+from isoflop.data.slot import slot
 from isoflop.data.source import SPLITS, Source
 from isoflop.data.sources.find import find_source
 from isoflop.data.splits import Shares, split
@@ -52,6 +51,14 @@ class Prepared:
             *[f"    {one.key}: {one.reason}" for one in out[:SHOWN]],
             *([f"    and {len(out) - SHOWN} more"] if len(out) > SHOWN else []),
         ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Described:
+    """A set in a person's words: its name, and what it was prepared from."""
+
+    name: str
+    what: str
 
 
 def prepare(
@@ -105,9 +112,7 @@ def prepare_source(
     folder = root.absolute() / check_name(name or source.name)
     own = frozenset(item.split for item in source.items if item.split)
     shares = Shares.of(own, val, test, source.val_share)
-    request = Request(
-        source=source.fingerprint(), resolution=resolution, seed=seed, val=shares.val, test=shares.test
-    )
+    request = Request(source=source.fingerprint(), resolution=resolution, seed=seed, val=shares.val, test=shares.test)
     there = _there(folder, request, replace=replace)
     if there is not None:
         return there
@@ -116,7 +121,8 @@ def prepare_source(
             there = _there(folder, request, replace=replace)  # another process may have made it while we waited
             if there is not None:
                 return there
-            made = _fill(place, source, request, shares, what, progress)
+            described = Described(name=folder.name, what=what or source.name)
+            made = _fill(place.beside, source, request, described, progress)
             place.publish()
     except OSError as error:
         reason = error.strerror or type(error).__name__
@@ -144,64 +150,54 @@ def _there(folder: Path, request: Request, *, replace: bool) -> Prepared | None:
     raise DataError(Fault(found.name, what, "pass --replace to take its place, or --name to stand beside it"))
 
 
-def _fill(
-    place: Slot, source: Source, request: Request, shares: Shares, what: str, progress: Progress | None
-) -> Manifest:
+def _fill(beside: Path, source: Source, request: Request, described: Described, progress: Progress | None) -> Manifest:
     """Write a whole set into the folder beside."""
-    beside = place.beside
     staged = stage(source, beside / "staged", resolution=request.resolution, progress=progress)
-    found = split(staged.items, shares, seed=request.seed, classes=source.classes)
-    files = _write(beside, staged, found)
-    manifest = _describe(place.folder.name, source, request, staged, found, files, what)
+    shares = Shares(val=request.val, test=request.test)
+    homes = split(staged.items, shares, seed=request.seed, classes=source.classes)
+    files = _write(beside, staged, homes)
+    channels, height, width = staged.images.shape[1:]
+    classes, image = tuple(source.classes), (channels, height, width)
+    mean, std = statistics(staged.images, np.flatnonzero(homes == 0))
+    manifest = Manifest(
+        name=described.name,
+        task=TASK,
+        digest=digest_of(classes, image, {name: file for name, file in files.items() if name != KEYS}),
+        classes=classes,
+        image=image,
+        resolution=staged.resolution.rule,
+        mean=tuple(mean),
+        std=tuple(std),
+        counts=_counts(staged, homes, len(classes)),
+        request=request,
+        source={"kind": source.kind, "what": described.what},
+        files={name: {"sha256": file.sha256, "bytes": file.bytes} for name, file in files.items()},
+        duplicates=asdict(duplicates([staged.images], homes).counts),
+        quarantined=staged.quarantined,
+    )
     (beside / "staged").unlink()
     write_bytes(beside / FILE, manifest.to_bytes())
     return manifest
 
 
-def _write(folder: Path, staged: Staged, found: npt.NDArray[np.int8]) -> dict[str, Written]:
+def _write(folder: Path, staged: Staged, homes: npt.NDArray[np.int8]) -> dict[str, Written]:
     labels = np.array([item.label for item in staged.items], np.int64)
     files: dict[str, Written] = {}
     for index, name in enumerate(SPLITS):
-        places = np.flatnonzero(found == index)
+        places = np.flatnonzero(homes == index)
         files[images_file(name)] = write_images(folder / images_file(name), staged.images, places)
         files[labels_file(name)] = write_labels(folder / labels_file(name), labels[places])
     keys = {
-        name: [item.key for item, at in zip(staged.items, found, strict=True) if at == index]
+        name: [item.key for item, at in zip(staged.items, homes, strict=True) if at == index]
         for index, name in enumerate(SPLITS)
     }
     files[KEYS] = write_bytes(folder / KEYS, json.dumps(keys).encode())
     return files
 
 
-def _describe(
-    name: str,
-    source: Source,
-    request: Request,
-    staged: Staged,
-    found: npt.NDArray[np.int8],
-    files: dict[str, Written],
-    what: str,
-) -> Manifest:
-    classes = tuple(source.classes)
+def _counts(staged: Staged, homes: npt.NDArray[np.int8], classes: int) -> dict[str, tuple[int, ...]]:
     labels = np.array([item.label for item in staged.items], np.int64)
-    channels, height, width = staged.images.shape[1:]
-    mean, std = statistics(staged.images, np.flatnonzero(found == 0))
-    return Manifest(
-        name=name,
-        task=TASK,
-        digest=digest_of(classes, (channels, height, width), {n: f for n, f in files.items() if n != KEYS}),
-        classes=classes,
-        image=(channels, height, width),
-        resolution=staged.resolution.rule,
-        mean=tuple(mean),
-        std=tuple(std),
-        counts={
-            split_name: tuple(np.bincount(labels[found == index], minlength=len(classes)).tolist())
-            for index, split_name in enumerate(SPLITS)
-        },
-        request=request,
-        source={"kind": source.kind, "what": what or source.name},
-        files={file: {"sha256": one.sha256, "bytes": one.bytes} for file, one in files.items()},
-        duplicates=asdict(duplicates(staged.images, found).counts),
-        quarantined=staged.quarantined,
-    )
+    return {
+        name: tuple(np.bincount(labels[homes == index], minlength=classes).tolist())
+        for index, name in enumerate(SPLITS)
+    }

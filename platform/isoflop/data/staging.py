@@ -34,12 +34,16 @@ def stage(source: Source, path: Path, *, resolution: int | None, progress: Progr
     with quiet():
         probes, unread = _probe(source)
         if not probes:
-            raise DataError(Fault(source.name, "holds no readable image", "give JPEG, PNG, WEBP, BMP, GIF, PPM or TIFF"))
+            raise DataError(
+                Fault(source.name, "holds no readable image", "give JPEG, PNG, WEBP, BMP, GIF, PPM or TIFF")
+            )
         chosen = Resolution.of(probes.values(), resolution)
         channels = 1 if all(probe.grey for probe in probes.values()) else 3
         kept, broken = _decode(source, list(probes), path, (channels, chosen.pixels, chosen.pixels), progress)
     if not kept:
-        raise DataError(Fault(source.name, "holds no readable image", f"the first: {broken[0].key}: {broken[0].reason}"))
+        raise DataError(
+            Fault(source.name, "holds no readable image", f"the first: {broken[0].key}: {broken[0].reason}")
+        )
     return Staged(
         images=np.memmap(path, np.uint8, "r", shape=(len(kept), channels, chosen.pixels, chosen.pixels)),
         items=[source.items[index] for index in kept],

@@ -52,8 +52,8 @@ class ArraySource:
         digest = hashlib.sha256(json.dumps(self.classes).encode())
         for split, (images, labels) in self.parts.items():
             digest.update(json.dumps([split, images.shape]).encode())
-            digest.update(np.ascontiguousarray(images))
-            digest.update(np.ascontiguousarray(labels, "<i8"))
+            digest.update(images.tobytes())
+            digest.update(labels.astype("<i8").tobytes())
         return digest.hexdigest()
 
     def probe(self, index: int) -> Probe:
@@ -64,7 +64,8 @@ class ArraySource:
     def read(self, index: int) -> Pixels:
         """An item's pixels (H, W, C)."""
         images, place = self._place(index)
-        return images[place]
+        found: Pixels = images[place]
+        return found
 
     def _place(self, index: int) -> tuple[Pixels, int]:
         for images, _ in self.parts.values():

@@ -73,9 +73,7 @@ def _parts(root: Path, splits: dict[str, Path]) -> Iterator[Sorted]:
         yield from (Sorted(folder=part, split=split) for part in _folders(folder))
 
 
-def _items(
-    root: Path, parts: Iterable[tuple[Sorted, Found]], classes: tuple[str, ...]
-) -> Iterator[tuple[Item, Path]]:
+def _items(root: Path, parts: Iterable[tuple[Sorted, Found]], classes: tuple[str, ...]) -> Iterator[tuple[Item, Path]]:
     labels = {name: label for label, name in enumerate(classes)}
     for part, found in parts:
         label = labels[clean(part.folder.name)]

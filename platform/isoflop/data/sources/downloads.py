@@ -52,12 +52,11 @@ def torchvision_download(name: str, folder: Path, train: bool) -> Download:  # n
 
 def cifar_source(name: str, cache: Path, download: Downloader = torchvision_download) -> ArraySource:
     """`cifar10` or `cifar100`: 32 x 32 pixels in colour, with a test split of their own; 1 in 10 of train validates."""
-    parts, classes = {}, ()
-    for split in ("train", "test"):
-        found = download(name.upper(), cache, split == "train")
-        parts[split] = _arrays(found)
-        classes = tuple(found.classes)
-    return ArraySource(name=name, kind="torchvision's download", classes=classes, parts=parts, val_share=1 / 10)
+    train, test = (download(name.upper(), cache, part) for part in (True, False))
+    parts = {"train": _arrays(train), "test": _arrays(test)}
+    return ArraySource(
+        name=name, kind="torchvision's download", classes=tuple(train.classes), parts=parts, val_share=1 / 10
+    )
 
 
 def fashion_source(cache: Path, download: Downloader = torchvision_download, installed: Path = DEBIAN) -> ArraySource:
