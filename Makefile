@@ -8,6 +8,7 @@ STAMP := $(VENV)/.installed
 
 # No telemetry from anything that is started here.
 export DVC_NO_ANALYTICS := 1
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export RAY_USAGE_STATS_ENABLED := 0
@@ -25,7 +26,6 @@ $(STAMP): pyproject.toml requirements.lock Makefile
 	@touch $@
 
 run: install  ## the main job on the embedded digits: prepare, search, finalists, evaluate, report
-	@test -d .dvc || $(BIN)/dvc init --quiet
 	$(BIN)/dvc repro
 	@$(BIN)/isoflop leaderboard
 

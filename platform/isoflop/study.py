@@ -153,7 +153,7 @@ def search(
     bench = bench or Bench.here(executor=executor)
     loaded = spec if isinstance(spec, Spec) else load_spec(Path(spec))
     loaded = override(loaded, data=data, trials=trials, time=time, workers=workers, seed=seed)
-    prepared = open_prepared(bench.home.data_set(loaded.study.data))
+    prepared = open_prepared(bench.home.data_set(data or loaded.study.data))
     store = Store(bench.journal, bench.home.path)
     name = study or fresh_id(loaded.study.name, store.journal.studies())
     _refuse_drift(name, loaded, prepared, store)

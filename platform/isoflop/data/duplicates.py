@@ -114,7 +114,8 @@ def _looks(images: Pixels) -> Floats:
     height, width = (min(side, THUMB) for side in grey.shape[1:])
     flat: Floats = _pool(grey, height, width).reshape(len(grey), -1)
     centred: Floats = flat - flat.mean(1, keepdims=True)
-    unit: Floats = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), np.float32(1e-6))
+    lengths = np.sqrt((centred**2).sum(1, keepdims=True))
+    unit: Floats = centred / np.maximum(lengths, np.float32(1e-6))
     return unit
 
 

@@ -73,7 +73,8 @@ def fit(pixels: Pixels, *, resolution: int, channels: int) -> Pixels:
         side = min(height, width)
         left, top = (width - side) // 2, (height - side) // 2
         box = (left, top, left + side, top + side)
-        resized = _image_of(pixels).resize((resolution, resolution), Image.Resampling.BICUBIC, box=box)
+        # Cut first: given a box, resize would let pixels from outside it bleed in at the edges.
+        resized = _image_of(pixels).crop(box).resize((resolution, resolution), Image.Resampling.BICUBIC)
         pixels = np.asarray(resized, np.uint8).reshape(resolution, resolution, channels)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 

@@ -19,7 +19,10 @@ TREE = {
     "space": {
         "model.family": {
             "choice": {
-                "resnet": {"model.width": {"choice": [0.125, 0.25, 0.5, 1.0]}},
+                "resnet": {
+                    "model.width": {"choice": [0.125, 0.25, 0.5, 1.0]},
+                    "model.depth": {"choice": [0.5, 1.0]},
+                },
                 "vit": {"model.stem": 2, "model.depth": {"float": [0.1, 1.0]}},
             }
         },

@@ -63,7 +63,7 @@ def test_every_family_has_its_default_first(history: History):
 
 
 def test_enqueued_configurations_come_next():
-    known = {"model.family": "resnet", "model.width": 0.5, "optim.lr": 0.05}
+    known = {"model.family": "resnet", "model.width": 0.5, "model.depth": 0.5, "optim.lr": 0.05}
     trials = run(plan(enqueue=[known], budget={"trials": 4}), workers=1, order=0).trials
     third = next(trial for key, trial in trials.items() if key.trial == 2)
     assert third.source == "enqueued"

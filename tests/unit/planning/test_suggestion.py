@@ -9,12 +9,15 @@ import pytest
 from optuna.trial import TrialState
 from tests.unit.planning.scripted import plan, record, run
 
-from isoflop.planning.suggestion import suggest, told
+from isoflop.planning.suggestion import Names, suggest, told
 from isoflop.records import State, Trial
 
 PLAN = plan()
 OBJECTIVE = PLAN.spec.objectives[0]
-TRIAL = Trial(number=0, params={"model.family": "resnet", "model.width": 0.25, "optim.lr": 0.01})
+NAMES = Names.of(PLAN.space)
+TRIAL = Trial(
+    number=0, params={"model.family": "resnet", "model.width": 0.25, "model.depth": 1.0, "optim.lr": 0.01}
+)
 
 
 def trained(state: State, reports: int) -> Trial:
@@ -24,7 +27,7 @@ def trained(state: State, reports: int) -> Trial:
 def test_states_of_a_whole_study_are_told_as_the_journal_has_them():
     history = run(PLAN, workers=1, order=0)
     for trial in history.trials.values():
-        found = told(trial, PLAN.space, OBJECTIVE)
+        found = told(trial, PLAN.space, OBJECTIVE, NAMES)
         if trial.state is State.COMPLETE:
             assert found.state is TrialState.COMPLETE
             assert found.value == trial.value("val_accuracy")
@@ -34,18 +37,18 @@ def test_states_of_a_whole_study_are_told_as_the_journal_has_them():
             assert not found.constraints
         else:
             assert found.constraints
-            assert found.params == trial.params
+            assert {name.partition(":")[0]: value for name, value in found.params.items()} == trial.params
 
 
 def test_a_running_trial_is_told_as_running():
-    assert told(trained(State.RUNNING, 2), PLAN.space, OBJECTIVE).state is TrialState.RUNNING
+    assert told(trained(State.RUNNING, 2), PLAN.space, OBJECTIVE, NAMES).state is TrialState.RUNNING
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_values_that_are_not_finite_never_reach_the_sampler(value: float):
     bad = replace(record(TRIAL, 2), metrics={"val_accuracy": value})
     trial = replace(TRIAL, state=State.FAILED, records=(record(TRIAL, 1), bad))
-    found = told(trial, PLAN.space, OBJECTIVE)
+    found = told(trial, PLAN.space, OBJECTIVE, NAMES)
     assert list(found.intermediate_values) == [1]
     assert found.constraints == {"failed": 1.0}
 

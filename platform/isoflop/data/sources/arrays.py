@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from isoflop.data.source import SHARE, Item, Labels, Pixels, Probe, Quarantined
 from isoflop.errors import DataError, Fault
 
