@@ -27,7 +27,7 @@ $(STAMP): pyproject.toml requirements.lock Makefile
 
 run: install  ## the main job on the embedded digits: prepare, search, finalists, evaluate, report
 	$(BIN)/dvc repro
-	@$(BIN)/isoflop leaderboard
+	@cat results/leaderboard.md
 
 test: install  ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .

@@ -10,7 +10,7 @@ import streamlit as st
 
 from isoflop.home import Home
 from isoflop.journal.sqlite import SqliteJournal
-from isoflop.leaderboard import Row, boards
+from isoflop.ranking import Row, boards
 from isoflop.tracking.store import Store
 
 Version: TypeAlias = tuple[tuple[str, int], ...]

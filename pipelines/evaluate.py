@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
-from isoflop.leaderboard import boards
+from isoflop.ranking import boards
 from isoflop.study import evaluate
 from isoflop.tracking.store import Store
 from pipelines.stage import RESULTS, bench, main, study_of, write_json

@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from isoflop.leaderboard import boards, columns
+from isoflop.ranking import boards, columns
 from isoflop.records import State, Trial
 from isoflop.study import load_study
 from pipelines.stage import RESULTS, main, study_of, write

@@ -6,11 +6,10 @@ import hashlib
 import json
 from pathlib import Path
 
-from isoflop.spec import Spec, load_spec
-
 from isoflop.cli.progress import watching
 from isoflop.data import open_prepared
 from isoflop.provenance import code_version
+from isoflop.spec import Spec, load_spec
 from isoflop.study import override, search
 from pipelines.stage import bench, data_folder, keep, main, params
 

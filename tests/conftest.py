@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from isoflop.data import prepare
+from isoflop.home import Home
+
 os.environ.update(
     {
         "DO_NOT_TRACK": "1",
@@ -28,3 +31,11 @@ def ray_cluster() -> Iterator[None]:
     ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A state folder with the digits prepared; tests that write studies use names of their own."""
+    place = Home(tmp_path_factory.mktemp("home"))
+    prepare("digits", root=place.data)
+    return place

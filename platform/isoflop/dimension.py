@@ -1,4 +1,4 @@
-"""Reads the `space:` part of a spec: each key with its bounds, conditionals nested under the choice that enables them."""
+"""Reads the `space:` part of a spec: bounds of each key, conditionals under the choice that enables them."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Reader:
         if _BAD in (low, high) or not self._number(low, where) or not self._number(high, where):
             return None
         log, step = value.get("log", False), value.get("step")
-        if self._bad_range(kind, low, high, log, step, where):
+        if self._bad_range(kind, low, high, log=log, step=step, where=where):
             return None
         if kind == "int":
             return Int(key=key, low=int(low), high=int(high), log=bool(log), step=int(step or 1))  # type: ignore[call-overload]
@@ -120,7 +120,7 @@ class Reader:
         self._fault(where, f"bound {value!r} is not a number", "give two numbers")
         return False
 
-    def _bad_range(self, kind: str, low: Any, high: Any, log: object, step: object, where: str) -> bool:
+    def _bad_range(self, kind: str, low: Any, high: Any, *, log: object, step: object, where: str) -> bool:
         count = len(self.faults)
         if low >= high:
             self._fault(f"{where}.{kind}", f"[{low}, {high}] is an empty range", "give low below high, or one value")
@@ -209,4 +209,5 @@ def _adapter(key: str, names: Sequence[str]) -> TypeAdapter[Any]:
     found = SECTIONS[section].model_fields.get(name)
     if found is None or _listed(key, names) is not None:
         return TypeAdapter(Any)
-    return TypeAdapter(Annotated[found.annotation, *found.metadata] if found.metadata else found.annotation)
+    wanted: Any = Annotated[found.annotation, *found.metadata] if found.metadata else found.annotation
+    return TypeAdapter(wanted)

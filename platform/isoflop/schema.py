@@ -66,5 +66,10 @@ def _dimension() -> dict[str, Any]:
         for kind in ("float", "int")
     ]
     options = {"anyOf": [{"type": "array", "minItems": 1, "items": SCALAR}, {"type": "object", "minProperties": 1}]}
-    choice = {"type": "object", "required": ["choice"], "additionalProperties": False, "properties": {"choice": options}}
+    choice = {
+        "type": "object",
+        "required": ["choice"],
+        "additionalProperties": False,
+        "properties": {"choice": options},
+    }
     return {"anyOf": [SCALAR, *numeric, choice]}

@@ -53,7 +53,7 @@ class Float:
 
     def nearest(self, value: Scalar) -> float:
         """The legal value nearest to one; the lowest where it is no number."""
-        number = min(max(float(value), self.low), self.high) if _is_number(value) else self.low
+        number = _within(value, self.low, self.high)
         return self.low + round((number - self.low) / self.step) * self.step if self.step else number
 
     def contains(self, value: Scalar) -> bool:
@@ -86,8 +86,7 @@ class Int:
 
     def nearest(self, value: Scalar) -> int:
         """The legal value nearest to one; the lowest where it is no number."""
-        number = min(max(float(value), self.low), self.high) if _is_number(value) else self.low
-        return self.low + round((number - self.low) / self.step) * self.step
+        return self.low + round((_within(value, self.low, self.high) - self.low) / self.step) * self.step
 
     def contains(self, value: Scalar) -> bool:
         """Whether a value could be drawn."""
@@ -317,6 +316,12 @@ def refuse_strange(space: SearchSpace, known: Mapping[str, Scalar], where: str) 
     except SpecError as error:
         return list(error.faults)
     return [Fault(f"{where}.{key}", what) for key, what in space.strange(whole).items()]
+
+
+def _within(value: Scalar, low: float, high: float) -> float:
+    """A number moved into bounds; the lower one where it is no number."""
+    number = float(value) if isinstance(value, (int, float)) else low
+    return min(max(number, low), high)
 
 
 def _is_number(value: Scalar) -> bool:

@@ -218,6 +218,15 @@ def evaluate(study: str, *, bench: Bench | None = None) -> Study:
     return Study(study, Store(bench.journal, bench.home.path))
 
 
+def leaderboard(study: str | None = None, *, home: Path | None = None) -> list[dict[str, Any]]:
+    """The leaderboard's rows, best first, of one finalists study or of all; of several data sets, one after another."""
+    from isoflop.ranking import boards
+
+    place = Home(home.absolute()) if home else Home.find()
+    results = Store(SqliteJournal.open_readonly(place.journal), place.path).results(study)
+    return [row for rows in boards(results).values() for row in rows]
+
+
 def search_plan(spec: Spec, prepared: PreparedData) -> SearchPlan:
     """The plan of a spec on prepared data; models are priced on the meta device."""
     from isoflop.models import cost
@@ -268,7 +277,12 @@ def _payload(plan: str, spec: Spec, prepared: PreparedData) -> dict[str, Any]:
         "name": spec.study.name,
         "plan": plan,
         "spec": spec.tree(),
-        "data": {"name": prepared.name, "digest": prepared.digest, "path": str(prepared.path), "shape": list(prepared.shape)},
+        "data": {
+            "name": prepared.name,
+            "digest": prepared.digest,
+            "path": str(prepared.path),
+            "shape": list(prepared.shape),
+        },
         "provenance": provenance(),
         "parent": None,
     }

@@ -31,6 +31,9 @@ from isoflop.training import checkpoint
 from isoflop.training.fit import Fit, outputs
 from isoflop.training.task import Classification
 
+LAYOUT = torch.channels_last
+"""Of weights and images: what convolutions are fastest in, on the CPU too. Sums are ordered by it."""
+
 
 def run_trial(
     config: TrialConfig,
@@ -67,8 +70,7 @@ class TrialRun(Iterator[Record]):
         self.config, self.seed = config, seed
         self.device = device or best_device()
         self.prepared = open_for(config, data)
-        # Convolutions are fastest in this layout, on the CPU too.
-        self.net = build_net(config, self.prepared, seed).to(self.device, memory_format=torch.channels_last)
+        self.net = build_net(config, self.prepared, seed).to(self.device).to(memory_format=LAYOUT)
         self.fit = self._fit()
         self.checkpoints = checkpoints
         state = checkpoint.load(checkpoints, self.device) if checkpoints else None
@@ -177,7 +179,7 @@ def load_net(folder: Path, device: torch.device | None = None) -> tuple[Net, Fac
         facts = Facts.read(file.metadata())
     net = build(facts.config.model, image=facts.image, classes=len(facts.classes), seed=0)
     net.load_state_dict(load_file(path))
-    return net.to(device or best_device()).eval(), facts
+    return net.to(device or best_device()).to(memory_format=LAYOUT).eval(), facts
 
 
 def normalize(images: npt.NDArray[np.uint8], facts: Facts, net: Net) -> torch.Tensor:

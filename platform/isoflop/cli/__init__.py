@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 
+from typing import Any
+
 import typer
 
 from isoflop.cli.app import app
 from isoflop.errors import InputError, StateError
 
-USAGE = typer.BadParameter.__mro__[1]
+USAGE: type[typer.TyperException] = typer.BadParameter.__mro__[1]
 """The base of Typer's complaints about a command line, which it does not export by name."""
 
 
@@ -20,8 +22,7 @@ def main() -> None:
     except typer.Abort:
         sys.exit(130)
     except USAGE as error:
-        where = error.ctx.command_path if error.ctx else "isoflop"
-        sys.exit(_refuse(f"{error.format_message().rstrip('.')}; see: {where} --help"))
+        sys.exit(_refuse(_complaint(error)))
     except InputError as error:
         sys.exit(_refuse(*map(str, error.faults)))
     except StateError as error:
@@ -33,6 +34,11 @@ def main() -> None:
         sys.stderr.close()  # a pager or head that was closed; Python would complain at exit
         sys.exit(0)
     sys.exit(code or 0)
+
+
+def _complaint(error: Any) -> str:
+    where = error.ctx.command_path if error.ctx else "isoflop"
+    return f"{error.format_message().rstrip('.')}; see: {where} --help"
 
 
 def _refuse(*lines: str) -> int:

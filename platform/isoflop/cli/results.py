@@ -63,7 +63,7 @@ def leaderboard(
     """Rank finalists: mean and 95 % interval over seeds and images; validation picks, the test set tells."""
     store = _store()
     if json:
-        from isoflop.leaderboard import boards
+        from isoflop.ranking import boards
 
         emit([row for rows in boards(store.results(study)).values() for row in rows])
     else:
@@ -90,7 +90,7 @@ def predict(
 
 def print_board(store: Store, study: str | None = None) -> None:
     """Print the leaderboard, one table for each data set's digest."""
-    from isoflop.leaderboard import boards, columns
+    from isoflop.ranking import boards, columns
 
     found = boards(store.results(study))
     if not found:

@@ -56,7 +56,7 @@ class Batches:
 
     def all(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Every image once in its stored order, unchanged."""
-        for images, labels in zip(self.images.split(size), self.labels.split(size), strict=True):
+        for images, labels in zip(torch.split(self.images, size), torch.split(self.labels, size), strict=True):
             yield self.normalized(images), labels
 
     def normalized(self, images: Tensor) -> Tensor:

@@ -109,14 +109,16 @@ def _hashes(images: Pixels) -> Hashes:
 
 
 def _looks(images: Pixels) -> Floats:
-    """Small grey images as vectors (N, D) of mean 0 and length 1: their products are correlations."""
+    """Small grey images as vectors (N, D) of mean 0 and length 1: their products are correlations.
+
+    One that varies by less than a level counts as flat and is like no other.
+    """
     grey = _grey(images)
     height, width = (min(side, THUMB) for side in grey.shape[1:])
     flat: Floats = _pool(grey, height, width).reshape(len(grey), -1)
-    centred: Floats = flat - flat.mean(1, keepdims=True)
-    lengths = np.sqrt((centred**2).sum(1, keepdims=True))
-    unit: Floats = centred / np.maximum(lengths, np.float32(1e-6))
-    return unit
+    flat -= flat.mean(1, keepdims=True)
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), flat.shape[1] ** 0.5)
+    return flat
 
 
 def _grey(images: Pixels) -> Floats:
@@ -126,8 +128,8 @@ def _grey(images: Pixels) -> Floats:
 
 def _pool(images: Floats, rows: int, columns: int) -> Floats:
     """Mean brightness of the cells (N, rows, columns) of images (N, H, W)."""
-    pooled: Floats = _cells(images.shape[1], rows) @ images @ _cells(images.shape[2], columns).T
-    return pooled
+    pooled = _cells(images.shape[1], rows) @ images @ _cells(images.shape[2], columns).T
+    return pooled.astype(np.float32, copy=False)
 
 
 def _cells(size: int, count: int) -> Floats:

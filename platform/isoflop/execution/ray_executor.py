@@ -79,11 +79,11 @@ def cluster(resources: Resources, address: str | None = None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
     if address:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     else:
-        ray.init(num_cpus=workers(resources) * resources.threads, **quiet)
+        cpus = workers(resources) * resources.threads
+        ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
         yield
     finally:
@@ -175,7 +175,7 @@ class PlanSearcher(Searcher):
         super().__init__(metric="training_iteration", mode="max")  # always there; Tune insists on one
         self._floor = floor
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:
         """The job of the next training, none to wait, FINISHED at the end."""
         del trial_id
         key = self._floor.next()
@@ -193,11 +193,11 @@ class PlanSearcher(Searcher):
         """Nothing: it is made anew from the journal."""
 
 
-class PlanScheduler(FIFOScheduler):  # type: ignore[misc]
+class PlanScheduler(FIFOScheduler):
     """Pauses, resumes and stops Tune's trials as the plan says."""
 
     def __init__(self, floor: Floor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._floor = floor
         self._waiting: dict[Key, TuneTrial] = {}
 

@@ -19,6 +19,8 @@ from isoflop.models.registry import build
 BYTES = 4
 COPIES = 4
 """Weights, their gradients and two states of the optimizer."""
+DEEPEST = 99
+"""Levels of modules that FLOPs are told apart by."""
 
 BESIDE = frozenset({"downsample", "fc1", "fc2"})
 """Names of convolutions that do not lie on the path: shortcuts, squeeze-and-excitation."""
@@ -78,7 +80,7 @@ def _cost(model_json: str, image: tuple[int, int, int], classes: int, batch: int
     with torch.device("meta"):
         net = build(model, image=image, classes=classes).eval()
         x = torch.empty(1, image[0], net.shape.resolution, net.shape.resolution)
-    counter = FlopCounterMode(display=False, depth=None)
+    counter = FlopCounterMode(display=False, depth=DEEPEST)
     with counter, torch.no_grad(), _watched(net) as calls:
         net(x)
     by_module = {name: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}

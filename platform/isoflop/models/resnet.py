@@ -47,8 +47,8 @@ class ResNet(Body):
         """The map after each stage by stride; of stages with equal stride, the last."""
         x = self.maxpool(self.act1(self.bn1(self.conv1(x))))
         maps: dict[int, Tensor] = {}
-        for stride, stage in zip(self.strides, (self.layer1, self.layer2, self.layer3, self.layer4), strict=True):
-            x = stage(x)
+        for index, stride in enumerate(self.strides, start=1):
+            x = self.get_submodule(f"layer{index}")(x)
             maps[stride] = x
         return maps
 
@@ -61,7 +61,7 @@ class ResNet(Body):
 def _stem(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, nn.Module]:
     kernel, step = (7, 2) if stride > 1 else (3, 1)
     conv = nn.Conv2d(inputs, outputs, kernel, step, padding=kernel // 2, bias=False)
-    return conv, nn.MaxPool2d(3, 2, padding=1) if stride > 2 else nn.Identity()  # noqa: PLR2004 - the pool halves again
+    return conv, nn.MaxPool2d(3, 2, padding=1) if stride > 2 else nn.Identity()
 
 
 def _stage(

@@ -31,10 +31,15 @@ def test_what_is_published_is_there_and_nothing_else(tmp_path):
     assert (tmp_path / "set" / "file").read_text() == "new"
 
 
-def test_what_is_not_published_leaves_nothing(tmp_path):
-    with pytest.raises(KeyboardInterrupt), slot(tmp_path / "set") as place:
+def fill_and_stop(folder) -> None:
+    with slot(folder) as place:
         (place.beside / "half").write_text("half")
         raise KeyboardInterrupt
+
+
+def test_what_is_not_published_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fill_and_stop(tmp_path / "set")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from isoflop.data import prepare
+from isoflop.data import open_prepared, prepare
 from isoflop.data.sources.class_folders import folder_source
 from isoflop.data.sources.downloads import torchvision_download
 from isoflop.data.sources.find import find_source
@@ -139,9 +139,7 @@ class TestTable:
         tree(tmp_path, "pics", count=60)
         rows = [f"pics/{n}.png,{'xy'[n % 2]},person {n // 4}" for n in range(60)]
         done = prepare(str(self.write(tmp_path, "path,label,group", *rows)), root=tmp_path / "x")
-        from isoflop.data import open_prepared
-
-        homes = {}
+        homes: dict[int, set[str]] = {}
         for split in ("train", "val", "test"):
             for key in open_prepared(done.path).keys(split):
                 homes.setdefault(int(key.split("/")[1].split(".")[0]) // 4, set()).add(split)

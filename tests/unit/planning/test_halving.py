@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from isoflop.config import Objective
-from isoflop.planning.halving import verdict
 from isoflop.plan import Verdict
+from isoflop.planning.halving import verdict
 from isoflop.records import Record, State, Trial
 
 UP = Objective()
@@ -63,7 +63,10 @@ def test_a_loss_is_better_when_lower():
     down = Objective.model_validate("val_loss")
     assert down.direction == "minimize"
     lossy = [
-        Trial(number=n, records=(Record(report=1, step=1, epoch=1, images=1, flops=1, fidelity=1, metrics={"val_loss": v}),))
+        Trial(
+            number=n,
+            records=(Record(report=1, step=1, epoch=1, images=1, flops=1, fidelity=1, metrics={"val_loss": v}),),
+        )
         for n, v in enumerate((0.3, 0.9))
     ]
     assert verdict(1, 1, board(*lossy), 3, down) is Verdict.STOP

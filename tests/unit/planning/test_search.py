@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from tests.unit.planning.scripted import plan, run, table
 
 from isoflop.journal.history import History
 from isoflop.records import State
+from tests.unit.planning.scripted import plan, run, table
 
 RUNGS = (1, 3)
 
@@ -23,7 +23,9 @@ def test_workers_and_order_of_arrival_change_nothing(history: History, workers: 
     assert table(run(plan(), workers=workers, order=order)) == table(history)
 
 
-@pytest.mark.parametrize("study", [{"halving": None}, {"look_ahead": 1}, {"look_ahead": 12}, {"sampler": {"name": "random"}}])
+@pytest.mark.parametrize(
+    "study", [{"halving": None}, {"look_ahead": 1}, {"look_ahead": 12}, {"sampler": {"name": "random"}}]
+)
 def test_other_studies_repeat_too(study: dict[str, object]):
     assert table(run(plan(**study), workers=5, order=6)) == table(run(plan(**study), workers=2, order=7))
 

@@ -7,17 +7,15 @@ from dataclasses import replace
 
 import pytest
 from optuna.trial import TrialState
-from tests.unit.planning.scripted import plan, record, run
 
 from isoflop.planning.suggestion import Names, suggest, told
 from isoflop.records import State, Trial
+from tests.unit.planning.scripted import plan, record, run
 
 PLAN = plan()
 OBJECTIVE = PLAN.spec.objectives[0]
 NAMES = Names.of(PLAN.space)
-TRIAL = Trial(
-    number=0, params={"model.family": "resnet", "model.width": 0.25, "model.depth": 1.0, "optim.lr": 0.01}
-)
+TRIAL = Trial(number=0, params={"model.family": "resnet", "model.width": 0.25, "model.depth": 1.0, "optim.lr": 0.01})
 
 
 def trained(state: State, reports: int) -> Trial:
@@ -54,7 +52,10 @@ def test_values_that_are_not_finite_never_reach_the_sampler(value: float):
 
 
 def test_a_suggestion_is_a_function_of_what_it_may_see():
-    seen = [replace(trained(State.COMPLETE, 9), number=n, params={**TRIAL.params, "optim.lr": 10 ** -(1 + n / 4)}) for n in range(8)]
+    seen = [
+        replace(trained(State.COMPLETE, 9), number=n, params={**TRIAL.params, "optim.lr": 10 ** -(1 + n / 4)})
+        for n in range(8)
+    ]
     first = suggest(12, seen, PLAN.space, PLAN.spec)
     assert suggest(12, seen, PLAN.space, PLAN.spec) == first
     assert suggest(13, seen, PLAN.space, PLAN.spec) != first
@@ -63,6 +64,7 @@ def test_a_suggestion_is_a_function_of_what_it_may_see():
 
 def test_the_sampler_learns():
     """Of a space where a small learning rate is best, late suggestions are smaller than early ones."""
+
     def height(rate: float) -> float:
         return 1 - abs(math.log10(rate) + 3.5) / 3
 

@@ -194,6 +194,6 @@ def test_an_unknown_run_is_named(journal: MemoryJournal, store: Store, run: str)
 
 def test_reading_loads_nothing_heavy() -> None:
     heavy = ["torch", "ray", "mlflow", "optuna", "streamlit", "sklearn", "pandas"]
-    code = f"import sys, isoflop.tracking.store, isoflop.leaderboard; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, isoflop.tracking.store, isoflop.ranking; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from isoflop.errors import InputError
-from isoflop.leaderboard import board, boards, columns
+from isoflop.ranking import board, boards, columns
 from isoflop.records import Result
 from isoflop.table import percents, quantity
 

@@ -1,0 +1,190 @@
+"""The whole job in one process: search, finalists, test set, leaderboard, prediction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import isoflop
+from isoflop.errors import InputError, LeaseError, UnknownError
+from isoflop.evaluation.metrics import metrics_of
+from isoflop.home import Home
+from isoflop.journal.event import Kind
+from isoflop.records import Key, State
+from isoflop.spec import Spec, spec_from_tree
+from isoflop.study import Bench, Study, finalists, resume, search
+
+TREE: dict[str, Any] = {
+    "space": {
+        "model.family": {"choice": {"lenet": {"model.width": {"choice": [1.0, 2.0, 3.0]}}, "resnet": {"model.depth": 0.5, "model.width": 0.125}}},
+        "model.stem": 1,
+        "optim.lr": {"float": [1e-3, 0.1], "log": True},
+    },
+    "study": {
+        "data": "digits",
+        "fidelity": {"horizon": 3, "reports": 3},
+        "halving": {"rungs": 1},
+        "budget": {"trials": 6},
+        "look_ahead": 3,
+        "constraints": ["parameters <= 100000"],
+        "finalists": {"top": 2, "seeds": 2},
+    },
+}  # fmt: skip
+
+
+def spec(name: str, **study: Any) -> Spec:
+    return spec_from_tree({"space": TREE["space"], "study": {**TREE["study"], **study}}, where="test", name=name)
+
+
+def bench(home: Home) -> Bench:
+    return Bench(home=home, executor="inline")
+
+
+@pytest.fixture(scope="module")
+def searched(home: Home) -> Study:
+    return search(spec("whole"), bench=bench(home))
+
+
+@pytest.fixture(scope="module")
+def final(home: Home, searched: Study) -> Study:
+    return finalists(searched.id, bench=bench(home))
+
+
+def rows(study: Study) -> list[tuple[Any, ...]]:
+    return [(t.number, t.state, dict(t.params), [dict(r.metrics) for r in t.records]) for t in study.trials]
+
+
+def test_states_add_up_and_stopped_trials_stand_at_a_rung(searched: Study):
+    counts = Counter(trial.state for trial in searched.trials)
+    assert sum(not trial.state.free for trial in searched.trials) == 6
+    assert all(state.final for state in counts)
+    for trial in searched.store.trials(searched.id):
+        if trial["state"] == State.PRUNED:
+            assert trial["records"][-1]["report"] in searched.spec.study.rungs
+            assert trial["rung"] == 1
+
+
+def test_best_is_a_complete_trial(searched: Study):
+    best = searched.best
+    assert best is not None
+    assert best.state is State.COMPLETE
+    frame = searched.to_frame()
+    complete = frame[frame.state == "COMPLETE"]
+    assert best.value("val_accuracy") == complete.val_accuracy.max()
+    assert {"number", "state", "flops", "parameters", "optim.lr", "model.family"} <= set(frame.columns)
+
+
+def test_a_search_repeats_bit_for_bit(home: Home, searched: Study):
+    assert rows(search(spec("again"), bench=bench(home))) == rows(searched)
+
+
+def test_a_longer_budget_equals_the_longer_search_at_once(home: Home):
+    at_once = search(spec("long", budget={"trials": 9}), bench=bench(home))
+    search(spec("short"), study="extended", bench=bench(home))
+    extended = resume("extended", trials=9, bench=bench(home))
+    assert rows(extended) == rows(at_once)
+
+
+def test_a_study_that_is_done_trains_nothing_again(home: Home, searched: Study):
+    before = len(bench(home).journal.read(searched.id))
+    resume(searched.id, bench=bench(home))
+    kinds = [event.kind for event in bench(home).journal.read(searched.id)][before:]
+    assert kinds == [Kind.STUDY, Kind.CLOSED]
+
+
+def test_another_space_under_the_same_id_is_refused(home: Home, searched: Study):
+    other = spec_from_tree({**TREE, "space": {**TREE["space"], "augment.crop": 1}}, where="test", name="whole")
+    with pytest.raises(InputError, match="another space"):
+        search(other, study=searched.id, bench=bench(home))
+
+
+def test_a_second_driver_is_refused_by_name(home: Home, searched: Study):
+    journal = bench(home).journal
+    lease = journal.acquire(searched.id, "elsewhere:1", 60)
+    try:
+        with pytest.raises(LeaseError, match="elsewhere:1"):
+            resume(searched.id, bench=bench(home))
+    finally:
+        journal.release(lease)
+
+
+def test_finalists_are_the_best_on_fresh_seeds(searched: Study, final: Study):
+    best = searched.best
+    assert best is not None
+    assert len(final.trials) == 4
+    assert {trial.state for trial in final.trials} == {State.COMPLETE}
+    assert final.trials[0].source == f"{searched.id}/{best.number}"
+    seeds = {trial.seed for trial in final.trials}
+    assert len(seeds) == 2
+    assert searched.spec.study.seed not in seeds
+
+
+def test_the_test_set_is_opened_once(home: Home, final: Study):
+    before = final.store.openings()
+    assert list(before.values()) == [4]
+    isoflop.evaluate(final.id, bench=bench(home))
+    assert final.store.openings() == before
+
+
+def test_stored_predictions_give_the_metrics_on_the_board(home: Home, final: Study):
+    (row, *_) = isoflop.leaderboard(final.id, home=home.path)
+    found = []
+    for replicate in range(2):
+        folder = home.artifacts(final.id, Key(trial=int(row["run"].rsplit("/", 1)[1]), replicate=replicate))
+        with np.load(folder / "test_predictions.npz") as file:
+            assert file["logits"].dtype == np.float16
+            found.append(metrics_of(file["logits"].astype(np.float32), file["labels"])["accuracy"])
+    assert row["metrics"]["test_accuracy"]["mean"] == pytest.approx(sum(found) / 2, abs=1e-9)
+    assert row["metrics"]["test_accuracy"]["seeds"] == 2
+    low, high = row["metrics"]["test_accuracy"]["low"], row["metrics"]["test_accuracy"]["high"]
+    assert low < row["metrics"]["test_accuracy"]["mean"] < high
+
+
+def test_artifacts_are_as_the_journal_says(home: Home, final: Study):
+    artifacts = final.store.history(final.id).artifacts
+    assert {kind for _, kind in artifacts} == {"weights", "val_predictions", "test_predictions"}
+    for facts in artifacts.values():
+        assert hashlib.sha256(Path(facts["path"]).read_bytes()).hexdigest() == facts["sha256"]
+
+
+def test_the_board_has_the_keys_of_the_contract(home: Home, final: Study):
+    board = isoflop.leaderboard(home=home.path)
+    keys = {"run", "study", "family", "parameters", "flops", "metrics", "tie_group", "data_digest"}
+    assert all(keys <= set(row) for row in board)
+    assert json.loads(json.dumps(board))
+    values = [row["metrics"]["val_accuracy"]["mean"] for row in board]
+    assert values == sorted(values, reverse=True)
+
+
+def test_a_finalist_predicts(home: Home, final: Study):
+    model = isoflop.load_model(f"{final.id}/0", home=home.path)
+    images = np.load(home.data / "digits" / "test_images.npy")
+    labels = np.load(home.data / "digits" / "test_labels.npy")
+    with np.load(home.artifacts(final.id, Key(trial=0)) / "test_predictions.npz") as file:
+        expected = (file["logits"].argmax(1) == labels).mean()
+    assert (model.predict(images) == labels).mean() == pytest.approx(expected, abs=0.005)
+
+
+@pytest.mark.parametrize("run", ["nothing", "nothing/0", "whole-1-finalists/99"])
+def test_an_unknown_run_is_said(home: Home, final: Study, run: str):
+    with pytest.raises(UnknownError):
+        isoflop.load_model(run, home=home.path)
+
+
+def test_mlflow_has_every_trial_as_a_child_of_its_study(home: Home, searched: Study):
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{home.mlflow}")
+    experiments = [e.experiment_id for e in client.search_experiments()]
+    runs = client.search_runs(experiments, f"tags.`isoflop.study` = '{searched.id}'")
+    children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    assert len(children) == len(searched.trials)
+    assert len(runs) == len(children) + 1
+    states = Counter(run.data.tags["isoflop.state"] for run in children)
+    assert states == Counter(str(trial.state) for trial in searched.trials)
