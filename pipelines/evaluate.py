@@ -10,6 +10,9 @@ from isoflop.study import evaluate
 from isoflop.tracking.store import Store
 from pipelines.stage import RESULTS, bench, main, study_of, write_json
 
+FACTS = ("family", "shape", "parameters", "flops")
+METRICS = ("val_accuracy", "test_accuracy")
+
 
 def run() -> None:
     """Evaluate; stored predictions are kept beside the metrics."""
@@ -26,22 +29,14 @@ def metrics(store: Store, name: str) -> dict[str, Any]:
     """What a rerun must give again, byte for byte: nothing that was measured in time."""
     ((digest, rows),) = boards(store.results(name)).items()
     parent = rows[0]["source"].rsplit("/", 1)[0]
-    finalists = {
-        f"{place}": {
-            "family": row["family"],
-            "shape": row["shape"],
-            "parameters": row["parameters"],
-            "flops": row["flops"],
-            **row["metrics"],
-        }
-        for place, row in enumerate(rows)
-    }
     picked = next(row for row in rows if row["picked"])
     return {
         "data_digest": digest,
         "search": store.counts(parent),
-        "picked": {"family": picked["family"], **picked["metrics"]},
-        "finalists": finalists,
+        "picked": {name: picked[name] for name in FACTS} | {name: picked["metrics"][name] for name in METRICS},
+        "finalists": {
+            str(place): {name: row["metrics"][name]["mean"] for name in METRICS} for place, row in enumerate(rows)
+        },
     }
 
 

@@ -16,7 +16,7 @@ def run() -> None:
             top=values["top"],
             seeds=values["seeds"],
             open_test=False,
-            bench=bench(listeners=(listen,)),
+            bench=bench(values["executor"], listen),
         )
     keep("finalists", study)
 

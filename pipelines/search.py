@@ -21,7 +21,7 @@ def run() -> None:
         load_spec(Path(values["spec"])), data=str(folder), trials=None, time=None, workers=None, seed=values["seed"]
     )
     with watching(spec.study, spec.study.budget.trials) as listen:
-        study = search(spec, data=str(folder), study=study_id(spec, folder), bench=bench(listeners=(listen,)))
+        study = search(spec, data=str(folder), study=study_id(spec, folder), bench=bench(values["executor"], listen))
     keep("search", study)
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import yaml
 
 from isoflop.errors import InputError, StateError
+from isoflop.execution.recorder import Listener
 from isoflop.journal.transfer import dump, load
 from isoflop.provenance import holder
-from isoflop.study import Bench, Study
+from isoflop.study import Bench, ExecutorName, Study
 
 RESULTS = Path("results")
 
@@ -30,9 +31,9 @@ def data_folder() -> Path:
     return Path("data", params()["data"]["name"])
 
 
-def bench(**fields: Any) -> Bench:
+def bench(executor: ExecutorName = "ray", *listeners: Listener) -> Bench:
     """Where the stages run studies."""
-    return Bench.here(**fields)
+    return Bench.here(executor=executor, listeners=listeners)
 
 
 def study_of(stage: str) -> str:

@@ -9,8 +9,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+TOKEN = Path("~/.ray/auth_token").expanduser()
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+if "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ or TOKEN.is_file():
+    # Ray never looks for its token by itself where the address is given.
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
 
+from ray.exceptions import AuthenticationError
 from ray.job_submission import JobSubmissionClient
 
 from isoflop.errors import Fault, UnknownError
@@ -81,6 +86,9 @@ def connect(address: str) -> JobSubmissionClient:
     """A client of the cluster. Raises `UnknownError` where nothing answers."""
     try:
         return JobSubmissionClient(address)
+    except AuthenticationError:
+        remedy = "put the cluster's token into RAY_AUTH_TOKEN, or into ~/.ray/auth_token"
+        raise UnknownError(Fault(address, "the Ray cluster wants a token", remedy)) from None
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         remedy = "start one: ray start --head; or name its dashboard with --address"

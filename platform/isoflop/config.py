@@ -49,7 +49,7 @@ class ModelConfig(Part):
     width: Positive = 1.0
     resolution: Annotated[int, Field(ge=8, le=1024)] | None = None
     """Pixels of a side as the model sees it; none means as stored."""
-    phi: float = 0.0
+    phi: Annotated[float, Field(ge=-16, le=16)] = 0.0
     """Compound coefficient: multiplies depth, width and resolution by the family's bases to this power."""
     stem: Count | None = None
     """Stride of the stem or patch size; none means the family's own."""

@@ -7,12 +7,18 @@ resolution * gamma**phi. FLOPs are counted on the built model, never taken from 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
 from isoflop.config import ModelConfig
 from isoflop.errors import Fault, SpecError
 from isoflop.families import family
+
+SMALLEST = 8
+"""Pixels of a side below which no family is built."""
+LARGEST = 100.0
+"""Multiplier of depth or width above which no shape is made: such a net would take minutes to count alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,29 +39,38 @@ class Shape:
     def of(cls, model: ModelConfig, stored: int) -> Self:
         """The shape of a configuration on images stored with `stored` pixels a side, phi applied.
 
-        Raises `SpecError` where the stem does not fit the resolution.
+        Raises `SpecError` where the stem does not fit the resolution, or depth or width is out of bounds.
         """
         row = family(model.family)
         stem = model.stem or row.stem
         resolution = model.resolution or stored
+        least = -(-SMALLEST // stem) * stem
         if model.phi:
-            resolution = max(stem, 8, stem * round(resolution * row.gamma**model.phi / stem))
-        if resolution % stem:
-            low = max(stem, resolution // stem * stem)
-            raise SpecError(
-                Fault(
-                    "model.resolution",
-                    f"{resolution} pixels are no multiple of stem or patch size {stem}",
-                    f"nearest legal: {low} and {low + stem}",
-                )
-            )
-        return cls(
+            resolution = max(least, stem * round(resolution * row.gamma**model.phi / stem))
+        shape = cls(
             depth=model.depth * row.alpha**model.phi,
             width=model.width * row.beta**model.phi,
             resolution=resolution,
             stem=stem,
             divisor=model.divisor,
         )
+        faults = list(shape._faults(least))
+        if faults:
+            raise SpecError(*faults)
+        return shape
+
+    def _faults(self, least: int) -> Iterator[Fault]:
+        low = max(least, self.resolution // self.stem * self.stem)
+        near = f"nearest legal: {low} and {low + self.stem}"
+        if self.resolution < SMALLEST:
+            yield Fault("model.resolution", f"{self.resolution} pixels are less than {SMALLEST}", near)
+        elif self.resolution % self.stem:
+            what = f"{self.resolution} pixels are no multiple of stem or patch size {self.stem}"
+            yield Fault("model.resolution", what, near)
+        for name, value in (("depth", self.depth), ("width", self.width)):
+            if value > LARGEST:
+                what = f"{value:.4g} times the family's base, phi applied, is more than {LARGEST:g}"
+                yield Fault(f"model.{name}", what, f"nearest legal: {LARGEST:g}")
 
     def layers(self, base: int) -> int:
         """A base number of layers, scaled and rounded up, at least 1 (as EfficientNet does)."""

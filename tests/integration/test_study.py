@@ -22,7 +22,12 @@ from isoflop.study import Bench, Study, finalists, resume, search
 
 TREE: dict[str, Any] = {
     "space": {
-        "model.family": {"choice": {"lenet": {"model.width": {"choice": [1.0, 2.0, 3.0]}}, "resnet": {"model.depth": 0.5, "model.width": 0.125}}},
+        "model.family": {
+            "choice": {
+                "lenet": {"model.width": {"choice": [1.0, 2.0, 3.0]}},
+                "resnet": {"model.depth": 0.5, "model.width": 0.125},
+            }
+        },
         "model.stem": 1,
         "optim.lr": {"float": [1e-3, 0.1], "log": True},
     },
@@ -35,7 +40,7 @@ TREE: dict[str, Any] = {
         "constraints": ["parameters <= 100000"],
         "finalists": {"top": 2, "seeds": 2},
     },
-}  # fmt: skip
+}
 
 
 def spec(name: str, **study: Any) -> Spec:

@@ -13,7 +13,7 @@ from isoflop.families import family
 if TYPE_CHECKING:
     from isoflop.models import Cost
 
-CANONICAL_STEM = {"vit": 16}
+CANONICAL_STEM = {"lenet": 1, "efficientnet": 2, "vit": 16}
 """Stems of the published shapes at 224 pixels; 4 where none is named."""
 
 

@@ -1,6 +1,6 @@
 """EfficientNet (Tan & Le 2019, arXiv 1905.11946) of torchvision's MBConv blocks with squeeze-and-excitation.
 
-With stem 2 at depth and width 1 it is EfficientNet-B0 with torchvision's names of weights.
+With stem 2 at depth and width 1 it is EfficientNet-B0, its weights in torchvision's order.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class EfficientNet(Body):
         super().__init__()
         width, stride = shape.channels(STEM), shape.stem
         self.strides = [stride]
-        parts: list[nn.Module] = [convolution(channels, width, kernel_size=3, stride=stride)]
+        # A kernel smaller than the stride would leave pixels unseen.
+        parts: list[nn.Module] = [convolution(channels, width, kernel_size=max(3, stride + 1), stride=stride)]
         total, done = sum(shape.layers(stage.layers) for stage in STAGES), 0
         steps = fitted((stage.stride for stage in STAGES), -(-shape.resolution // stride))
         for stage, step in zip(STAGES, steps, strict=True):

@@ -8,6 +8,7 @@ from importlib import import_module
 import torch
 
 from isoflop.config import ModelConfig
+from isoflop.errors import Fault, UnknownError
 from isoflop.families import family
 from isoflop.models.net import Body, Net
 from isoflop.scaling import Shape
@@ -29,22 +30,32 @@ def register(name: str) -> Callable[[Builder], Builder]:
 
 
 def builder(name: str) -> Builder:
-    """The builder of a family; its module is imported when it is first asked for."""
+    """The builder of a family; its module is imported when it is first asked for.
+
+    Raises `UnknownError` where another package's row names a module that is not there or registers nothing.
+    """
     row = family(name)
     if name not in _BUILDERS:
-        import_module(row.builder)
+        try:
+            import_module(row.builder)
+        except ModuleNotFoundError as error:
+            raise UnknownError(Fault("model.family", f"{name} needs module {error.name!r}", "install it")) from error
+    if name not in _BUILDERS:
+        what = f"module {row.builder!r} registers no builder of {name!r}"
+        raise UnknownError(Fault("model.family", what, f"decorate one with @register({name!r})"))
     return _BUILDERS[name]
 
 
 def build(model: ModelConfig, *, image: tuple[int, int, int], classes: int, seed: int | None = None) -> Net:
     """A net for images stored as (channels, height, width), with weights drawn from the seed.
 
-    Torch's global generator is left as it was. Raises `SpecError` for a shape that cannot be.
+    Torch's global generators are left as they were. Raises `SpecError` for a shape that cannot be.
     """
     channels, height, _ = image
     shape = Shape.of(model, height)
     make = builder(model.family)
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
-            torch.manual_seed(seed)
+            # Weights are drawn on the CPU; torch.manual_seed would reset the generators of GPUs too.
+            torch.default_generator.manual_seed(seed)
         return Net(make(shape, model, channels), shape, classes=classes, dropout=model.dropout)

@@ -1,7 +1,7 @@
 """ViT (Dosovitskiy et al. 2021, arXiv 2010.11929) as timm builds it, with a class token.
 
 At depth and width 1 it is ViT-Ti (Touvron et al. 2021, arXiv 2012.12877). Heads have 64 channels from that width on,
-and 16 below it, so that small nets keep several heads.
+and 16 below it, so that small nets keep several heads; widths are multiples of that, whatever the divisor.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ HEAD, SMALL_HEAD = 64, 16
 
 class ViT(Body):
     """Patches, transformer blocks, and the class token's vector."""
+
+    sees_all = True
 
     def __init__(self, shape: Shape, *, channels: int, drop_path: float) -> None:
         super().__init__()
