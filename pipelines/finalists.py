@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from isoflop.cli.progress import watching
-from isoflop.study import finalists, load_study
+from isoflop.study import finalists, finalists_of, load_study
 from pipelines.stage import bench, keep, main, params, study_of
 
 
 def run() -> None:
     """Retrain; the test set stays closed."""
     values, searched = params()["finalists"], study_of("search")
-    with watching(load_study(searched).spec.study, values["top"] * values["seeds"]) as listen:
+    spec, before = load_study(searched).spec.study, bench().journal.read(finalists_of(searched))
+    with watching(spec, values["top"] * values["seeds"], before) as listen:
         study = finalists(
             searched,
             top=values["top"],

@@ -20,8 +20,9 @@ def run() -> None:
     spec = override(
         load_spec(Path(values["spec"])), data=str(folder), trials=None, time=None, workers=None, seed=values["seed"]
     )
-    with watching(spec.study, spec.study.budget.trials) as listen:
-        study = search(spec, data=str(folder), study=study_id(spec, folder), bench=bench(values["executor"], listen))
+    name = study_id(spec, folder)
+    with watching(spec.study, spec.study.budget.trials, bench().journal.read(name)) as listen:
+        study = search(spec, data=str(folder), study=name, bench=bench(values["executor"], listen))
     keep("search", study)
 
 

@@ -136,7 +136,7 @@ def _speed(spec: Spec, family: str, data: Path) -> float:
     run.fit.advance(2)
     began = time.perf_counter()
     run.fit.advance(2 + PROBE)
-    return float(run.fit.length.spent(PROBE)) / (time.perf_counter() - began)
+    return run.fit.length.spent(PROBE) / (time.perf_counter() - began)
 
 
 def _halved(study: StudySpec) -> float:
@@ -145,4 +145,4 @@ def _halved(study: StudySpec) -> float:
         return 1.0
     ends = (*study.rungs, study.fidelity.reports)
     legs = [end - start for start, end in zip((0, *study.rungs), ends, strict=True)]
-    return sum(leg / study.halving.eta**k for k, leg in enumerate(legs)) / study.fidelity.reports
+    return sum(leg / float(study.halving.eta) ** k for k, leg in enumerate(legs)) / study.fidelity.reports

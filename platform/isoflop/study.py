@@ -191,12 +191,17 @@ def finalists(
     prepared = open_prepared(Path(facts["data"]["path"]))
     plan = FinalistsPlan(study=study, chosen=chosen, seeds=seeds, seed=spec.study.seed)
     payload = _payload("finalists", spec, prepared) | {"parent": study, "top": top, "seeds": seeds}
-    name = f"{study}-finalists"
+    name = finalists_of(study)
     unlimited = spec.study.model_copy(update={"budget": spec.study.budget.model_copy(update={"time": None})})
     _run(bench, name, plan, payload, unlimited)
     if open_test:
         evaluate(name, bench=bench)
     return Study(name, Store(bench.journal, bench.home.path))
+
+
+def finalists_of(study: str) -> str:
+    """The id of the study that retrains a search's finalists."""
+    return f"{study}-finalists"
 
 
 def evaluate(study: str, *, bench: Bench | None = None) -> Study:

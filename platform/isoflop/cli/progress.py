@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from isoflop.config import Objective, StudySpec
 from isoflop.journal.event import Event, Kind
 from isoflop.journal.history import History
-from isoflop.records import State, Trial
+from isoflop.records import Key, State, Trial
 
 
 @contextmanager
@@ -27,9 +27,12 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def watching(spec: StudySpec, total: int) -> Iterator[Callable[[Event], None]]:
-    """Show a study as it runs: how many trials are done, the best so far, and each trial as it ends."""
-    watch = Watch(spec.objectives[0], total)
+def watching(spec: StudySpec, total: int, before: Sequence[Event] = ()) -> Iterator[Callable[[Event], None]]:
+    """Show a study as it runs: how many trials are done, the best so far, and each trial as it ends.
+
+    `before` is what happened to it in earlier runs.
+    """
+    watch = Watch(spec.objectives[0], total, History.fold(before))
     if not sys.stderr.isatty():
         yield lambda event: watch.tell(event, lambda line: print(line, file=sys.stderr, flush=True))
         return
@@ -55,9 +58,8 @@ def _silent(done: int, total: int) -> None:
 class Watch:
     """What a person wants to know of a running study."""
 
-    def __init__(self, objective: Objective, total: int) -> None:
-        self.objective, self.total = objective, total
-        self.history = History()
+    def __init__(self, objective: Objective, total: int, history: History) -> None:
+        self.objective, self.total, self.history = objective, total, history
 
     @property
     def done(self) -> int:
@@ -66,12 +68,9 @@ class Watch:
 
     def tell(self, event: Event, say: Callable[[str], None]) -> None:
         """Take in an event; say a line where a trial ended."""
-        if event.trial >= 0 and event.kind is not Kind.START and not self._knows(event):
-            return
         self.history.apply(event)
         if event.kind is Kind.END:
-            trial = next(t for k, t in self.history.trials.items() if (k.trial, k.replicate) == _place(event))
-            say(self.line(trial))
+            say(self.line(self.history.trials[Key(trial=event.trial, replicate=event.replicate)]))
 
     def line(self, trial: Trial) -> str:
         """A trial that ended, in a line."""
@@ -88,13 +87,6 @@ class Watch:
         best = max(values, key=lambda v: self.objective.sign * v, default=None)
         running = sum(not t.state.final for t in self.history.trials.values())
         return f"{running} open" + (f", best {self.objective.metric} {best:.4f}" if best is not None else "")
-
-    def _knows(self, event: Event) -> bool:
-        return any((k.trial, k.replicate) == _place(event) for k in self.history.trials)
-
-
-def _place(event: Event) -> tuple[int, int]:
-    return event.trial, event.replicate
 
 
 def _first_line(text: str) -> str:

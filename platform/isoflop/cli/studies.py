@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -42,9 +43,10 @@ def search(
         for line in estimate(loaded, Home.find().data_set(data or loaded.study.data)).lines():
             typer.echo(line)
         return
-    with watching(loaded.study, loaded.study.budget.trials) as listen:
-        bench = studies.Bench.here(executor=executor, address=address, listeners=(listen,))
-        done = studies.search(loaded, data=data, study=study, bench=bench)
+    bench = studies.Bench.here(executor=executor, address=address)
+    before = bench.journal.read(study) if study else ()
+    with watching(loaded.study, loaded.study.budget.trials, before) as listen:
+        done = studies.search(loaded, data=data, study=study, bench=replace(bench, listeners=(listen,)))
     _conclude(done)
 
 
@@ -76,9 +78,9 @@ def finalists(
 
     spec = studies.load_study(study).spec.study
     total = (top or spec.finalists.top) * (seeds or spec.finalists.seeds)
-    with watching(spec, total) as listen:
-        bench = studies.Bench.here(executor=executor, listeners=(listen,))
-        done = studies.finalists(study, top=top, seeds=seeds, bench=bench)
+    bench = studies.Bench.here(executor=executor)
+    with watching(spec, total, bench.journal.read(studies.finalists_of(study))) as listen:
+        done = studies.finalists(study, top=top, seeds=seeds, bench=replace(bench, listeners=(listen,)))
     print_board(done.store, done.id)
 
 
@@ -87,9 +89,9 @@ def _go_on(study: str, *, trials: int | None, time: str | None, executor: Execut
     from isoflop.cli.progress import watching
 
     spec = studies.load_study(study).spec.study
-    with watching(spec, trials or spec.budget.trials) as listen:
-        bench = studies.Bench.here(executor=executor, listeners=(listen,))
-        done = studies.resume(study, trials=trials, time=time, bench=bench)
+    bench = studies.Bench.here(executor=executor)
+    with watching(spec, trials or spec.budget.trials, bench.journal.read(study)) as listen:
+        done = studies.resume(study, trials=trials, time=time, bench=replace(bench, listeners=(listen,)))
     _conclude(done)
 
 

@@ -83,7 +83,8 @@ def cluster(resources: Resources, address: str | None = None) -> Iterator[None]:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     else:
         cpus = workers(resources) * resources.threads
-        ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        # "local", or Ray would join any cluster that happens to run on this machine.
+        ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
         yield
     finally:
