@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+PATIENCE, PAUSE = 60.0, 0.5
+"""Seconds to wait in all, and between two tries, for a cluster that is still starting."""
 TOKEN = Path("~/.ray/auth_token").expanduser()
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 if "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ or TOKEN.is_file():
@@ -38,11 +42,13 @@ def submit(spec: Path, *, address: str, study: str | None = None) -> str:
     metadata = {"spec": spec.name, "name": loaded.study.name}
     where = shlex.quote(str(Path.cwd()))
     client = connect(address)
-    return str(
-        client.submit_job(
-            entrypoint=f"cd {where} && exec {command}", runtime_env={"env_vars": environment}, metadata=metadata
-        )
+    start = partial(
+        client.submit_job,
+        entrypoint=f"cd {where} && exec {command}",
+        runtime_env={"env_vars": environment},
+        metadata=metadata,
     )
+    return _when_ready(start, address)
 
 
 def jobs(address: str) -> list[dict[str, Any]]:
@@ -93,6 +99,20 @@ def connect(address: str) -> JobSubmissionClient:
         reason = str(error).strip().splitlines()[0]
         remedy = "start one: ray start --head; or name its dashboard with --address"
         raise UnknownError(Fault(address, f"no Ray cluster answers ({reason})", remedy)) from None
+
+
+def _when_ready(start: Callable[[], str], address: str) -> str:
+    """Start a job, once the agent that starts jobs is up: a fresh cluster answers before it is."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return start()
+        except RuntimeError as error:
+            if "No available agent" not in str(error):
+                raise
+            if time.monotonic() > end:
+                raise UnknownError(Fault(address, "the cluster starts no jobs", "see: ray status")) from None
+            time.sleep(PAUSE)
 
 
 def _known(client: JobSubmissionClient, job: str) -> None:
