@@ -111,7 +111,9 @@ def _when_ready(start: Callable[[], str], address: str) -> str:
             if "No available agent" not in str(error):
                 raise
             if time.monotonic() > end:
-                raise UnknownError(Fault(address, "the cluster starts no jobs", "see: ray status")) from None
+                # Two Rays on one machine meet at the port of this agent, 52365 where nobody says otherwise.
+                remedy = "if another Ray runs there, start this one with --dashboard-agent-listen-port"
+                raise UnknownError(Fault(address, "the cluster's job agent does not come up", remedy)) from None
             time.sleep(PAUSE)
 
 
