@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time as clock
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from isoflop.config import StudySpec, parse, seconds
 from isoflop.data import PreparedData, open_prepared
-from isoflop.errors import Fault, InputError, UnknownError, did_you_mean
+from isoflop.errors import Fault, InputError, LeaseError, UnknownError, did_you_mean
 from isoflop.execution.inline import InlineExecutor
 from isoflop.execution.protocol import Executor
 from isoflop.execution.recorder import Listener, Recorder
@@ -322,8 +322,24 @@ def _run(bench: Bench, study: str, plan: Plan, payload: dict[str, Any], spec: St
         recorder.note(Kind.STUDY, payload, index=recorder.history.segment + 1)
         from isoflop.trial import open_job
 
-        bench.build_executor(spec).run(plan, recorder, desk, open_job)
-        recorder.note(Kind.CLOSED, {"state": "COMPLETE", "reason": "time" if recorder.history.deadline else "budget"})
+        with _closed(recorder):
+            bench.build_executor(spec).run(plan, recorder, desk, open_job)
+
+
+@contextmanager
+def _closed(recorder: Recorder) -> Iterator[None]:
+    """Write how a run of a study ended, whatever ended it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        recorder.note(Kind.CLOSED, {"state": "STOPPED", "reason": "interrupted"})
+        raise
+    except LeaseError:
+        raise  # another driver writes now
+    except Exception as error:
+        recorder.note(Kind.CLOSED, {"state": "FAILED", "reason": f"{type(error).__name__}: {error}"})
+        raise
+    recorder.note(Kind.CLOSED, {"state": "COMPLETE", "reason": "time" if recorder.history.deadline else "budget"})
 
 
 def _job(home: Home, study: str, facts: Mapping[str, Any], trial: Trial) -> Job:

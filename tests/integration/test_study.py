@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -193,3 +195,31 @@ def test_mlflow_has_every_trial_as_a_child_of_its_study(home: Home, searched: St
     assert len(runs) == len(children) + 1
     states = Counter(run.data.tags["isoflop.state"] for run in children)
     assert states == Counter(str(trial.state) for trial in searched.trials)
+
+
+def test_a_driver_that_is_killed_loses_nothing(home: Home, searched: Study):
+    """`kill -9` in the middle of a search: what was finished stands, and the end is the undisturbed one's."""
+    tree = json.dumps({"space": TREE["space"], "study": TREE["study"]})
+    code = (
+        "import json, os, sys\n"
+        "from pathlib import Path\n"
+        "from isoflop.home import Home\n"
+        "from isoflop.spec import spec_from_tree\n"
+        "from isoflop.study import Bench, search\n"
+        "seen = []\n"
+        "def listen(event):\n"
+        "    seen.append(event.kind)\n"
+        "    if seen.count('record') == 7: os.kill(os.getpid(), 9)\n"
+        "spec = spec_from_tree(json.loads(sys.argv[1]), where='test', name='killed')\n"
+        "bench = Bench(home=Home(Path(sys.argv[2])), executor='inline', listeners=(listen,))\n"
+        "search(spec, study='killed-1', bench=bench)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tree, str(home.path)], capture_output=True, check=False)
+    assert done.returncode == -9, done.stderr
+    journal = bench(home).journal
+    finished = [event for event in journal.read("killed-1") if event.kind is Kind.END]
+    assert finished
+    assert rows(resume("killed-1", bench=bench(home))) == rows(searched)
+    ends = [event for event in journal.read("killed-1") if event.kind is Kind.END]
+    assert ends[: len(finished)] == finished
+    assert len(ends) == len(searched.trials)

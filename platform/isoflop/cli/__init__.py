@@ -18,15 +18,13 @@ def main() -> None:
     """Run the command line; a user's mistake is one line a fault and exit code 2."""
     try:
         code = app(standalone_mode=False)
-    except typer.Abort:
-        sys.exit(130)
     except USAGE as error:
         sys.exit(_refuse(_complaint(error)))
     except InputError as error:
         sys.exit(_refuse(*map(str, error.faults)))
     except StateError as error:
         sys.exit(_refuse(str(error)))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         print("interrupted: what was finished stands", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
