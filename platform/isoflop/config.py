@@ -9,14 +9,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from isoflop.errors import Fault, SpecError, UnknownError, did_you_mean
 from isoflop.families import Scalar, families, family
+from isoflop.faults import parse as parse  # noqa: PLC0414 - a name of this module too
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -29,6 +37,14 @@ class Part(BaseModel):
     """A frozen part of a configuration; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _true_is_no_number(cls, value: object, handler: ValidatorFunctionWrapHandler) -> object:
+        made: object = handler(value)
+        if isinstance(value, bool) and isinstance(made, (int, float)) and not isinstance(made, bool):
+            raise SpecError(Fault("", f"{value} is not a number", "give a number"))
+        return made
 
 
 class Axis(StrEnum):
@@ -58,21 +74,28 @@ class ModelConfig(Part):
     divisor: Count = 8
     """Channels are rounded to a multiple of this."""
 
+    @field_validator("family")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            return family(name).name
+        except UnknownError as error:
+            raise SpecError(*(Fault("", fault.what, fault.remedy) for fault in error.faults)) from None
+
     @model_validator(mode="after")
     def _check(self) -> Self:
-        try:
-            row = family(self.family)
-        except UnknownError as error:
-            fault = error.faults[0]
-            raise ValueError(f"{fault.what}; {fault.remedy}") from None
+        row = family(self.family)
+        wrong = []
         if self.stem is not None and self.stem not in row.stems:
-            raise ValueError(f"stem {self.stem} is not one of {row.name}'s: {list(row.stems)}")
+            wrong.append(Fault("stem", f"{self.stem} is not a legal value of {row.name}", _one_of(row.stems)))
         for key, value in self.knobs.items():
             if key not in row.knobs:
                 known = {*row.knobs, *type(self).model_fields}
-                raise ValueError(f"{row.name} has no setting {key!r}; {did_you_mean(key, known)}")
-            if value not in row.knobs[key]:
-                raise ValueError(f"{key} {value!r} is not one of {list(row.knobs[key])}")
+                wrong.append(Fault(key, f"{row.name} has no such setting", did_you_mean(key, known)))
+            elif value not in row.knobs[key]:
+                wrong.append(Fault(key, f"{value!r} is not a legal value of {row.name}", _one_of(row.knobs[key])))
+        if wrong:
+            raise SpecError(*wrong)
         return self
 
     @property
@@ -219,7 +242,7 @@ class Constraint(Part):
             return value
         match = re.fullmatch(r"\s*(\w+)\s*(<=|>=|<|>)\s*(\S+)\s*", value)
         if match is None:
-            raise ValueError(f"{value!r} is not a constraint; write it like 'parameters <= 1e6'")
+            raise SpecError(Fault("", f"{value!r} is not a constraint", "write it like 'parameters <= 1e6'"))
         return {"quantity": match[1], "sign": match[2], "bound": match[3]}
 
     def excess(self, values: Mapping[str, float]) -> float:
@@ -278,11 +301,11 @@ class Budget(Part):
     time: str | None = None
     """Wall time such as `90s`, `20m` or `2h`."""
 
-    @field_validator("time")
+    @field_validator("time", mode="before")
     @classmethod
-    def _time(cls, value: str | None) -> str | None:
+    def _time(cls, value: object) -> object:
         if value is not None:
-            seconds(value)
+            seconds(str(value))
         return value
 
 
@@ -331,10 +354,8 @@ class StudySpec(Part):
     def _check_rungs(self) -> Self:
         if self.halving and self.fidelity.reports < self.halving.eta**self.halving.rungs:
             need = self.halving.eta**self.halving.rungs
-            raise ValueError(
-                f"fidelity.reports {self.fidelity.reports} has no room for {self.halving.rungs} rungs of 1 in "
-                f"{self.halving.eta}; set fidelity.reports to {need} or more, or halving.rungs lower"
-            )
+            what = f"{self.fidelity.reports} has no room for {self.halving.rungs} rungs of 1 in {self.halving.eta}"
+            raise SpecError(Fault("fidelity.reports", what, f"give {need} or more, or lower halving.rungs"))
         return self
 
     @property
@@ -346,11 +367,15 @@ class StudySpec(Part):
         return tuple(sorted({round(reports / eta**k) for k in range(1, self.halving.rungs + 1)}))
 
 
+def _one_of(values: Iterable[Scalar]) -> str:
+    return f"give one of: {', '.join(map(str, values))}"
+
+
 def seconds(text: str) -> float:
     """Read a duration such as `90s`, `20m`, `1.5h` or `2d`. Raises `SpecError`."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
     if match is None or float(match[1]) <= 0:
-        raise SpecError(Fault("time", f"{text!r} is not a duration", "write 90s, 20m, 2h or 1d"))
+        raise SpecError(Fault("", f"{text!r} is not a duration", "write 90s, 20m, 2h or 1d"))
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
@@ -373,42 +398,3 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-P = TypeVar("P", bound=Part)
-
-
-def parse(part: type[P], tree: Mapping[str, Any], where: str = "") -> P:
-    """Make a part of nested mappings. Raises `SpecError` with every fault, each under its dotted key."""
-    try:
-        return part.model_validate(tree)
-    except ValidationError as error:
-        raise SpecError(*(_fault(part, found, where) for found in error.errors())) from None
-
-
-def _fault(part: type[Part], found: Any, where: str) -> Fault:
-    """One of pydantic's errors as a fault under its dotted key."""
-    path = [step for step in found["loc"] if not str(step).startswith("function-")]
-    key = ".".join(map(str, [where, *path] if where else path))
-    if found["type"] == "extra_forbidden":
-        fields = _fields_at(part, path[:-1])
-        return Fault(key, "unknown key", did_you_mean(str(path[-1]), fields) if fields else "remove it")
-    if found["type"] == "missing":
-        return Fault(key, "missing", "give it a value")
-    what = found["msg"].removeprefix("Value error, ")
-    shown = "" if isinstance(found["input"], (dict, Part)) else f" (got {found['input']!r})"
-    return Fault(key, what[0].lower() + what[1:] + shown)
-
-
-def _fields_at(part: type[Part], path: list[Any]) -> frozenset[str]:
-    """The known keys of the part at a path, empty where the path leaves the parts."""
-    for step in path:
-        field = part.model_fields.get(str(step))
-        if field is None:
-            return frozenset()
-        options = [field.annotation, *get_args(field.annotation)]
-        inner = [o for o in options if isinstance(o, type) and issubclass(o, Part)]
-        if not inner:
-            return frozenset()
-        part = inner[0]
-    return frozenset(part.model_fields)

@@ -7,34 +7,16 @@ known values. Parameters are flat and have the dotted keys of a configuration.
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from isoflop.config import StudySpec, TrialConfig, default_of
-from isoflop.errors import Fault, SpecError
+from isoflop.errors import did_you_mean
 from isoflop.families import Scalar, family
+from isoflop.suggester import Suggester as Suggester  # noqa: PLC0414 - a name of this module too
+from isoflop.suggester import random_suggester as random_suggester  # noqa: PLC0414
 
 FAMILY = "model.family"
-
-
-class Suggester(Protocol):
-    """Draws values; the signatures are those of Optuna's trial."""
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        """A number in [low, high]."""
-        ...
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        """A whole number in [low, high]."""
-        ...
-
-    def suggest_categorical(self, name: str, choices: Sequence[Scalar]) -> Scalar:
-        """One of the choices."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,16 +36,22 @@ class Float:
     def nearest(self, value: Scalar) -> float:
         """The legal value nearest to one; the lowest where it is no number."""
         number = _within(value, self.low, self.high)
-        return self.low + round((number - self.low) / self.step) * self.step if self.step else number
+        return self.at(round((number - self.low) / self.step)) if self.step else number
+
+    def at(self, place: int) -> float:
+        """The value `place` steps above the lowest; rounding never carries it over the highest."""
+        return min(self.low + place * (self.step or 0.0), self.high)
 
     def contains(self, value: Scalar) -> bool:
         """Whether a value could be drawn."""
-        return _is_number(value) and self.low <= float(value) <= self.high  # type: ignore[arg-type]
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not self.low <= value <= self.high:
+            return False
+        return self.step is None or math.isclose(self.nearest(value), value, abs_tol=1e-9 * self.step)
 
     @property
     def size(self) -> int | None:
         """Number of values, none where it is continuous."""
-        return int((self.high - self.low) / self.step + 1e-9) + 1 if self.step else None
+        return round((self.high - self.low) / self.step) + 1 if self.step else None
 
     def __str__(self) -> str:
         """Its bounds."""
@@ -86,11 +74,14 @@ class Int:
 
     def nearest(self, value: Scalar) -> int:
         """The legal value nearest to one; the lowest where it is no number."""
-        return self.low + round((_within(value, self.low, self.high) - self.low) / self.step) * self.step
+        place = round((_within(value, self.low, self.high) - self.low) / self.step)
+        return min(self.low + place * self.step, self.high)
 
     def contains(self, value: Scalar) -> bool:
         """Whether a value could be drawn."""
-        return isinstance(value, int) and self.low <= value <= self.high and not (value - self.low) % self.step
+        if not isinstance(value, int) or isinstance(value, bool):
+            return False
+        return self.low <= value <= self.high and not (value - self.low) % self.step
 
     @property
     def size(self) -> int:
@@ -113,6 +104,11 @@ class Choice:
     def values(self) -> list[Scalar]:
         """The values, as written."""
         return list(self.options)
+
+    @property
+    def enables(self) -> frozenset[str]:
+        """Every key that one of the options decides."""
+        return frozenset(key for space in self.options.values() for key in space.keys())  # noqa: SIM118 - its own method
 
     def sample(self, suggester: Suggester) -> Scalar:
         """Draw it."""
@@ -199,11 +195,17 @@ class SearchSpace:
         """Whether these parameters, all of them and no others, could be drawn."""
         return not self.strange(params)
 
-    def strange(self, params: Mapping[str, Scalar]) -> dict[str, str]:
-        """What is wrong with parameters, by key; empty where they could be drawn."""
-        wrong: dict[str, str] = {}
+    def strange(self, params: Mapping[str, Scalar]) -> dict[str, tuple[str, str]]:
+        """What is wrong with parameters and the remedy, by key; empty where they could be drawn."""
+        wrong: dict[str, tuple[str, str]] = {}
         seen = self._examine(params, wrong)
-        wrong |= {key: "does not vary in this space" for key in params if key not in seen}
+        owners = {key: choice.key for choice in self.walk() if isinstance(choice, Choice) for key in choice.enables}
+        for key in params:
+            if key in self.keys() and key not in seen:
+                other = f"choose another {owners[key]}" if key in owners else "leave it out"
+                wrong[key] = ("does not vary here", other)
+            elif key not in seen:
+                wrong[key] = ("does not vary in this space", did_you_mean(key, self.keys()))
         return wrong
 
     def size(self) -> int | None:
@@ -215,6 +217,14 @@ class SearchSpace:
         """Rows of key, kind, range and condition, for people."""
         return list(self._rows(when))
 
+    def keys(self) -> Iterator[str]:
+        """Every key that varies or is fixed, those of every branch included."""
+        yield from self.fixed
+        for dimension in self.dimensions:
+            yield dimension.key
+            if isinstance(dimension, Choice):
+                yield from sorted(dimension.enables)
+
     def walk(self) -> Iterator[Dimension]:
         """Every dimension, those of every branch included."""
         for dimension in self.dimensions:
@@ -223,14 +233,14 @@ class SearchSpace:
                 for space in dimension.options.values():
                     yield from space.walk()
 
-    def _examine(self, params: Mapping[str, Scalar], wrong: dict[str, str]) -> set[str]:
+    def _examine(self, params: Mapping[str, Scalar], wrong: dict[str, tuple[str, str]]) -> set[str]:
         seen: set[str] = set()
         for dimension in self.dimensions:
             seen.add(dimension.key)
             if dimension.key not in params:
-                wrong[dimension.key] = "is missing"
+                wrong[dimension.key] = ("missing", "give it a value")
             elif not dimension.contains(params[dimension.key]):
-                wrong[dimension.key] = f"{params[dimension.key]!r} is not in {dimension}"
+                wrong[dimension.key] = (f"{params[dimension.key]!r} is not in this space", f"it has: {dimension}")
             elif isinstance(dimension, Choice):
                 seen |= dimension.options[params[dimension.key]]._examine(params, wrong)  # noqa: SLF001 - its own kind
         return seen
@@ -244,42 +254,6 @@ class SearchSpace:
             if isinstance(dimension, Choice):
                 for value, space in dimension.options.items():
                     yield from space._rows(f"{dimension.key} is {value}")  # noqa: SLF001 - its own kind
-
-
-class RandomSuggester:
-    """Draws uniformly, or uniformly in the logarithm."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - not for secrets
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        """A number in [low, high]."""
-        del name
-        if step:
-            return low + step * self._random.randint(0, int((high - low) / step + 1e-9))
-        if log:
-            return min(max(math.exp(self._random.uniform(math.log(low), math.log(high))), low), high)
-        return self._random.uniform(low, high)
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        """A whole number in [low, high]."""
-        if log:
-            # Each whole number has the share of the half-open interval around it, as in Optuna.
-            drawn = self.suggest_float(name, low - 0.5, high + 0.5, log=True)
-            return min(max(round(drawn), low), high)
-        return low + step * self._random.randint(0, (high - low) // step)
-
-    def suggest_categorical(self, name: str, choices: Sequence[Scalar]) -> Scalar:
-        """One of the choices."""
-        del name
-        return choices[self._random.randrange(len(choices))]
-
-
-def random_suggester(seed: int) -> Suggester:
-    """A suggester that draws at random; equal seeds draw equal values."""
-    return RandomSuggester(seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,20 +283,7 @@ class _Prefer:
         return self.known[name] if name in self.known else default_of(name, self.name)
 
 
-def refuse_strange(space: SearchSpace, known: Mapping[str, Scalar], where: str) -> list[Fault]:
-    """Faults of a configuration that a person enqueued: keys and values that the space cannot draw."""
-    try:
-        whole = {**space.complete(known), **known}
-    except SpecError as error:
-        return list(error.faults)
-    return [Fault(f"{where}.{key}", what) for key, what in space.strange(whole).items()]
-
-
 def _within(value: Scalar, low: float, high: float) -> float:
     """A number moved into bounds; the lower one where it is no number."""
     number = float(value) if isinstance(value, (int, float)) else low
     return min(max(number, low), high)
-
-
-def _is_number(value: Scalar) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

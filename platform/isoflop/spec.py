@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from isoflop.config import StudySpec, parse
+from isoflop.config import StudySpec, flatten, known_keys, parse
 from isoflop.dimension import Reader
+from isoflop.document import read_yaml
 from isoflop.errors import Fault, SpecError, UnknownError, did_you_mean
-from isoflop.families import families
-from isoflop.space import FAMILY, SearchSpace, refuse_strange
+from isoflop.families import Scalar, families
+from isoflop.setting import take
+from isoflop.space import FAMILY, SearchSpace
 
-LARGEST = 1_000_000
-"""Bytes of a spec file; more is no spec."""
 PARTS = ("space", "study")
 
 
@@ -27,7 +27,7 @@ class Spec:
     study: StudySpec
     space: SearchSpace
     source: Mapping[str, Any]
-    """The `space:` part as it was written."""
+    """The `space:` part as it was written, in JSON values."""
 
     def tree(self) -> dict[str, Any]:
         """The spec as plain values, from which `spec_from_tree` makes it again."""
@@ -37,78 +37,78 @@ class Spec:
 def load_spec(path: Path) -> Spec:
     """Read a spec file. Raises `UnknownError` where there is none, `SpecError` with every fault that it has."""
     if not path.is_file():
-        near = sorted(str(file) for file in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-        near = near or sorted(map(str, Path("search_spaces").glob("*.yaml")))
-        remedy = did_you_mean(str(path), near) if near else "name a YAML file with space: and study:"
-        raise UnknownError(Fault(str(path), "there is no such spec", remedy))
-    return spec_from_tree(_yaml(path), where=path.name, name=path.stem)
+        what = "is a folder" if path.is_dir() else "there is no such spec"
+        raise UnknownError(Fault(str(path), what, _nearest(path)))
+    return spec_from_tree(read_yaml(path), where=path.name, name=path.stem)
 
 
 def spec_from_tree(tree: object, *, where: str, name: str | None = None) -> Spec:
     """Make a spec of plain values. Raises `SpecError` with every fault, each under its key."""
     if not isinstance(tree, Mapping):
-        raise SpecError(Fault(where, "is no mapping", "write the parts space: and study:"))
-    faults = [
-        Fault(f"{where}: {key}", "unknown part", did_you_mean(str(key), PARTS)) for key in tree if key not in PARTS
-    ]
-    faults += [Fault(f"{where}: {part}", "missing", f"add the part {part}:") for part in PARTS if part not in tree]
-    reader = Reader(())
-    space = reader.read(tree.get("space", {}), "space")
+        raise SpecError(Fault(where, "is not a mapping", "write the parts space: and study:"))
+    faults = [Fault(str(key), "unknown part", did_you_mean(str(key), PARTS)) for key in tree if key not in PARTS]
+    faults += [Fault(part, "missing", f"add the part {part}:") for part in PARTS if part not in tree]
+    reader = Reader((), faults=faults)
+    space = reader.read(tree.get("space"), "space")
     if "space" in tree and not _names_family(tree["space"]):
-        reader.faults.append(Fault(f"space.{FAMILY}", "missing", f"name one of: {', '.join(families())}"))
+        faults.append(Fault(f"space.{FAMILY}", "missing", f"name one of: {', '.join(families())}"))
     study: StudySpec | None = None
     try:
-        given = tree.get("study") or {}
-        study = parse(StudySpec, {"name": name, **given} if isinstance(given, Mapping) else {"": given}, "study")
+        given = {} if tree.get("study") is None else tree["study"]
+        study = parse(StudySpec, {"name": name, **given} if isinstance(given, Mapping) else given, "study")
+        if not faults:
+            study = study.model_copy(update={"enqueue": _enqueued(study, space)})
     except SpecError as error:
-        reader.faults.extend(error.faults)
-    if study is not None and not reader.faults:
-        for place, row in enumerate(study.enqueue):
-            reader.faults.extend(refuse_strange(space, row, f"study.enqueue.{place}"))
-    faults += [Fault(f"{where}: {fault.where}", fault.what, fault.remedy) for fault in reader.faults]
+        faults.extend(error.faults)
     if faults or study is None:
+        raise SpecError(*(Fault(f"{where}: {fault.where}", fault.what, fault.remedy) for fault in faults))
+    # Through JSON, as the journal keeps it: a spec compares equal to the one that a study was started with.
+    return Spec(study=study, space=space, source=json.loads(json.dumps(tree["space"])))
+
+
+def _enqueued(study: StudySpec, space: SearchSpace) -> tuple[dict[str, Scalar], ...]:
+    """The known configurations, each value as the space has it. Raises `SpecError` with every fault."""
+    faults: list[Fault] = []
+    rows = [_known(row, space, f"study.enqueue.{place}", faults) for place, row in enumerate(study.enqueue)]
+    if faults:
         raise SpecError(*faults)
-    return Spec(study=study, space=space, source=dict(tree["space"]))
+    return tuple(rows)
+
+
+def _known(row: Mapping[str, object], space: SearchSpace, where: str, faults: list[Fault]) -> dict[str, Scalar]:
+    """One known configuration; what the space does not have stands among the faults."""
+    named = row.get(FAMILY, space.families()[0])
+    names = (str(named),) if named in families() else ()
+    known: dict[str, Scalar] = {}
+    for key, written in flatten(row):
+        try:
+            known[key] = take(key, written, names) if key in known_keys() else written
+        except SpecError as error:
+            faults.extend(Fault(f"{where}.{key}", fault.what, fault.remedy) for fault in error.faults)
+    if len(known) < len(dict(flatten(row))):
+        return known
+    whole = {**space.complete(known), **known}
+    fixed = space.fixed_by(space.complete(known))
+    for key, (what, remedy) in space.strange(whole).items():
+        if key not in fixed:
+            faults.append(Fault(f"{where}.{key}", what, remedy))
+        elif fixed[key] != known[key]:
+            faults.append(Fault(f"{where}.{key}", f"is fixed at {fixed[key]!r} in this space", "leave it out"))
+    return known
+
+
+def _nearest(path: Path) -> str:
+    """The remedy for a spec that is not there: the nearest one of its folder or of `search_spaces/`, by its name."""
+    near = [*path.parent.glob("*.yaml"), *path.glob("*.yaml"), *Path("search_spaces").glob("*.yaml")]
+    specs = {file.stem: str(file) for file in near if file.name not in {"dvc.yaml", "params.yaml"}}
+    if not specs:
+        return "name a YAML file with space: and study:"
+    found = get_close_matches(path.stem, specs, n=1)
+    return f"did you mean {specs[found[0]]!r}?" if found else f"known: {', '.join(sorted(specs.values()))}"
 
 
 def _names_family(space: object) -> bool:
     if not isinstance(space, Mapping):
-        return True  # another fault says so
+        return space is not None  # another fault says what it is
     nested = space.get("model")
     return FAMILY in space or (isinstance(nested, Mapping) and "family" in nested)
-
-
-def _yaml(path: Path) -> object:
-    if path.stat().st_size > LARGEST:
-        raise SpecError(Fault(str(path), f"is larger than {LARGEST:,} bytes", "a spec is a page of YAML"))
-    try:
-        text = path.read_text(encoding="utf-8")
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader that refuses duplicate keys
-    except UnicodeDecodeError:
-        raise SpecError(Fault(str(path), "is no UTF-8 text", "save it as UTF-8")) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f"{path.name}:{mark.line + 1}" if mark else path.name
-        problem = getattr(error, "problem", None) or "cannot be read"
-        raise SpecError(Fault(line, f"is not YAML ({problem})", "mind indentation and colons")) from None
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, and aliases, which can blow up a small file."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
-        """A mapping of unique keys."""
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.MarkedYAMLError(problem=f"{key!r} stands twice", problem_mark=key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """A node that is no alias."""
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=event.start_mark)
-        return super().compose_node(parent, index)

@@ -26,8 +26,10 @@ def address() -> Iterator[str]:
     port, dashboard = "26379", "28265"
     environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "PATH": f"{Path(RAY).parent}:{os.environ['PATH']}"}
     head = subprocess.Popen(
-        [RAY, "start", "--head", "--block", "--num-cpus=2", f"--port={port}", f"--dashboard-port={dashboard}", "--dashboard-agent-listen-port=28365",
-         "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1", "--disable-usage-stats"],
+        [
+            RAY, "start", "--head", "--block", "--num-cpus=2", f"--port={port}", "--node-ip-address=127.0.0.1",
+            f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1", "--dashboard-agent-listen-port=28365",
+        ],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
     assert head.stdout is not None

@@ -49,8 +49,8 @@ class EfficientNet(Body):
         super().__init__()
         width, stride = shape.channels(STEM), shape.stem
         self.strides = [stride]
-        # A kernel smaller than the stride would leave pixels unseen.
-        parts: list[nn.Module] = [convolution(channels, width, kernel_size=max(3, stride + 1), stride=stride)]
+        # Up to stride 2 the paper's kernel; at stride 4, ResNet's 7x7, so that no pixel is left unseen.
+        parts: list[nn.Module] = [convolution(channels, width, kernel_size=max(3, 2 * stride - 1), stride=stride)]
         total, done = sum(shape.layers(stage.layers) for stage in STAGES), 0
         steps = fitted((stage.stride for stage in STAGES), -(-shape.resolution // stride))
         for stage, step in zip(STAGES, steps, strict=True):
@@ -79,12 +79,19 @@ class EfficientNet(Body):
         return last.mean((2, 3))
 
 
+class Row(MBConvConfig):  # type: ignore[misc]
+    """A block's configuration with channels as they are: ours are rounded already, by the study's divisor."""
+
+    @staticmethod
+    def adjust_channels(channels: int, width_mult: float, min_value: int | None = None) -> int:
+        """Channels times a multiplier, not rounded to multiples of 8."""
+        del min_value
+        return int(channels * width_mult)
+
+
 def _stage(stage: Stage, inputs: int, outputs: int, stride: int, drops: list[float]) -> nn.Sequential:
-    first = MBConvConfig(stage.expand, stage.kernel, stride, inputs, outputs, 1)
-    later = MBConvConfig(stage.expand, stage.kernel, 1, outputs, outputs, 1)
-    # MBConvConfig rounds channels to multiples of 8 again; ours are rounded already, by the study's divisor.
-    first.input_channels, first.out_channels = inputs, outputs
-    later.input_channels = later.out_channels = outputs
+    first = Row(stage.expand, stage.kernel, stride, inputs, outputs, 1)
+    later = Row(stage.expand, stage.kernel, 1, outputs, outputs, 1)
     rows = zip([first, *[later] * (len(drops) - 1)], drops, strict=True)
     return nn.Sequential(*(MBConv(row, drop, nn.BatchNorm2d) for row, drop in rows))
 

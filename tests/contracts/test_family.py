@@ -1,0 +1,240 @@
+"""What every registered family promises, also those of other packages."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from isoflop.config import ModelConfig
+from isoflop.families import families, family
+from isoflop.models import Net, build, cost
+from isoflop.models.registry import builder
+
+CLASSES = 10
+NAMES = list(families())
+SMALL = {"depth": 0.25, "width": 0.25}
+every_family = pytest.mark.parametrize("name", NAMES)
+every_size = pytest.mark.parametrize("size", [8, 28, 32, 64])
+every_count_of_channels = pytest.mark.parametrize("channels", [1, 3])
+
+
+def stems(name: str, size: int) -> list[int]:
+    return [stem for stem in family(name).stems if size % stem == 0]
+
+
+def net(name: str, *, size: int = 8, channels: int = 1, seed: int | None = 0, **settings) -> Net:
+    chosen = {"stem": min(stems(name, size), key=lambda stem: abs(stem - family(name).stem)), **SMALL, **settings}
+    model = ModelConfig(family=name, **chosen)
+    return build(model, image=(channels, size, size), classes=CLASSES, seed=seed)
+
+
+def images(number: int = 2, *, size: int = 8, channels: int = 1) -> torch.Tensor:
+    return torch.randn(number, channels, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def flops(name: str, *, size: int = 32, stem: int | None = None, **settings) -> int:
+    model = ModelConfig(family=name, stem=stem or family(name).stem, **{**SMALL, **settings})
+    return cost(model, image=(1, size, size), classes=CLASSES).flops
+
+
+def rises(values: list[int]) -> bool:
+    return all(low < high for low, high in pairwise(values))
+
+
+def never_falls(values: list[int]) -> bool:
+    return all(low <= high for low, high in pairwise(values))
+
+
+@every_family
+def test_a_row_has_a_builder_of_its_name(name):
+    assert callable(builder(name))
+
+
+@every_family
+def test_a_row_is_whole(name):
+    row = family(name)
+    assert row.stem in row.stems
+    assert row.paper
+    assert all(len(values) > 1 for values in row.knobs.values())
+
+
+@every_family
+@every_size
+@every_count_of_channels
+def test_images_give_logits(name, size, channels):
+    model = net(name, size=size, channels=channels).eval()
+    with torch.no_grad():
+        logits = model(images(size=size, channels=channels))
+    assert logits.shape == (2, CLASSES)
+    assert logits.isfinite().all()
+    assert logits.std() > 0
+
+
+@every_family
+@every_count_of_channels
+@pytest.mark.parametrize("stem", [16, 1])
+def test_photos_of_224_pixels_fit(name, channels, stem):
+    fitting = stem if stem in family(name).stems else max(family(name).stems)
+    model = ModelConfig(family=name, stem=fitting, depth=0.25)
+    found = cost(model, image=(channels, 224, 224), classes=1000)
+    assert found.layers[-1].output == (1000,)
+    assert f"r224 s{fitting}" in found.shape
+
+
+@every_family
+def test_every_knob_can_be_built(name):
+    for knob, values in family(name).knobs.items():
+        outputs = [net(name, **{knob: value}).eval()(images()) for value in values]
+        assert all(output.shape == (2, CLASSES) for output in outputs)
+        assert not any(torch.equal(one, other) for one, other in pairwise(outputs))
+
+
+@every_family
+def test_body_and_head_are_apart(name):
+    model = net(name, dropout=0.5)
+    dropout, linear = model.head
+    assert isinstance(dropout, nn.Dropout)
+    assert dropout.p == 0.5
+    assert isinstance(linear, nn.Linear)
+    assert model.body(images()).shape == (2, model.body.channels) == (2, linear.in_features)
+    assert {key.split(".")[0] for key in model.state_dict()} == {"body", "head"}
+
+
+@every_family
+@pytest.mark.parametrize("size", [8, 28, 64, 224])
+def test_features_are_maps_by_stride(name, size):
+    for stem in stems(name, size):
+        with torch.device("meta"):
+            model = net(name, size=size, stem=stem, seed=None, width=0.125).eval()
+            maps = model.features(torch.empty(2, 1, size, size))
+        assert list(maps) == sorted(maps)
+        assert min(maps) >= stem
+        for stride, found in maps.items():
+            side = -(-size // stride)
+            assert (found.shape[0], *found.shape[2:]) == (2, side, side)
+
+
+@every_family
+def test_features_are_of_the_net_that_predicts(name):
+    model = net(name).eval()
+    before = model.features(images())
+    after = model.features(images())
+    assert all(torch.equal(before[stride], after[stride]) for stride in before)
+    assert all(found.std() > 0 for found in before.values())
+
+
+@every_family
+def test_parameters_are_counted_as_built(name):
+    model = ModelConfig(family=name, **SMALL)
+    built = build(model, image=(3, 32, 32), classes=CLASSES)
+    found = cost(model, image=(3, 32, 32), classes=CLASSES)
+    assert found.parameters == sum(parameter.numel() for parameter in built.parameters())
+    assert found.parameters == sum(layer.parameters for layer in found.layers)
+    assert found.flops == sum(layer.flops for layer in found.layers)
+
+
+@every_family
+def test_flops_grow_with_depth(name):
+    assert rises([flops(name, depth=depth) for depth in (1.0, 2.0)])
+    assert never_falls([flops(name, depth=depth) for depth in (0.1, 0.25, 0.4, 0.6)])
+
+
+@every_family
+def test_flops_grow_with_width(name):
+    assert rises([flops(name, width=width) for width in (0.25, 0.5, 1.0, 2.0, 4.0)])
+    assert never_falls([flops(name, width=width) for width in (0.05, 0.125, 0.2, 0.7, 0.85, 0.9, 1.1, 1.2)])
+
+
+@every_family
+def test_flops_grow_with_every_step_of_resolution(name):
+    for stem in [stem for stem in family(name).stems if stem <= 4]:
+        sizes = [*range(8, 20 if stem == 1 else 33, stem), 64, 224]
+        assert rises([flops(name, size=size, stem=stem, width=0.125, depth=0.1) for size in sizes])
+
+
+@every_family
+def test_equal_seeds_draw_equal_weights(name):
+    one, same, other = (net(name, seed=seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(one[key], same[key]) for key in one)
+    assert any(not torch.equal(one[key], other[key]) for key in one)
+
+
+@every_family
+def test_a_seed_leaves_the_global_generator_alone(name):
+    before = torch.get_rng_state()
+    net(name, seed=3, drop_path=0.1)
+    cost(ModelConfig(family=name, **SMALL, drop_path=0.1), image=(2, 16, 16), classes=3)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@every_family
+def test_without_a_seed_the_global_generator_draws(name):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        one, other = net(name, seed=None), net(name, seed=None)
+    assert not torch.equal(one.head[1].weight, other.head[1].weight)
+
+
+@every_family
+@pytest.mark.parametrize("size", [8, 16])
+def test_the_gradient_reaches_every_parameter(name, size):
+    model = net(name, size=size).train()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):  # blocks may begin as the identity
+            nn.init.ones_(module.weight)
+    nn.functional.cross_entropy(model(images(8, size=size)), torch.arange(8)).backward()
+    still = [key for key, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
+    assert still == []
+
+
+@every_family
+def test_a_few_steps_fit_a_few_images(name):
+    model = net(name).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, foreach=False)
+    losses = []
+    for _ in range(40):
+        loss = nn.functional.cross_entropy(model(images(8)), torch.arange(8))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+
+
+@every_family
+def test_a_batch_of_one_of_the_smallest_images_trains(name):
+    for stem in stems(name, 8):
+        model = net(name, stem=stem).train()
+        assert model(images(1)).isfinite().all()
+
+
+@every_family
+def test_weights_survive_safetensors(name):
+    saved, other = net(name, seed=1).eval(), net(name, seed=2).eval()
+    assert not torch.equal(saved(images()), other(images()))
+    other.load_state_dict(safetensors.torch.load(safetensors.torch.save(saved.state_dict())))
+    assert torch.equal(saved(images()), other(images()))
+
+
+@every_family
+def test_a_trained_net_answers_the_same_twice_and_for_each_image_alone(name):
+    model = net(name, dropout=0.5, drop_path=0.5).eval()
+    batch = images(4)
+    with torch.no_grad():
+        together = model(batch)
+        assert torch.equal(together, model(batch))
+        alone = torch.cat([model(image[None]) for image in batch])
+    torch.testing.assert_close(alone, together, rtol=1e-4, atol=1e-5)
+
+
+@every_family
+def test_the_layout_of_memory_does_not_change_the_answer(name):
+    model, batch = net(name, size=16, channels=3).eval(), images(size=16, channels=3)
+    with torch.no_grad():
+        plain = model(batch)
+        last = model.to(memory_format=torch.channels_last)(batch.to(memory_format=torch.channels_last))
+    torch.testing.assert_close(last, plain, rtol=1e-4, atol=1e-5)

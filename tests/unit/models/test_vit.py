@@ -1,0 +1,63 @@
+"""ViT against timm's and against counting by hand."""
+
+from __future__ import annotations
+
+import pytest
+import timm
+import torch
+
+from isoflop.config import ModelConfig
+from isoflop.models import build, cost
+from isoflop.models.vit import width_and_heads
+
+
+def test_vit_ti_has_the_published_size_and_timms_names():
+    model = ModelConfig(family="vit", stem=16)
+    assert cost(model, image=(3, 224, 224), classes=1000).parameters == 5_717_416
+    with torch.device("meta"):
+        ours = build(model, image=(3, 224, 224), classes=1000).body.blocks.state_dict()
+        theirs = timm.create_model("vit_tiny_patch16_224").state_dict()
+    shapes = {key: weight.shape for key, weight in theirs.items() if not key.startswith("head.")}
+    assert shapes == {key: weight.shape for key, weight in ours.items()}
+
+
+def test_flops_are_those_counted_by_hand():
+    width, depth, side, patch, classes = 192, 12, 224, 16, 1000
+    tokens = (side // patch) ** 2 + 1
+    block = 12 * tokens * width**2 + 2 * tokens**2 * width  # qkv, out and mlp; then the two products of attention
+    macs = (tokens - 1) * 3 * patch**2 * width + depth * block + width * classes
+    assert cost(ModelConfig(family="vit", stem=16), image=(3, side, side), classes=classes).macs == macs
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (0.01, (16, 1)),
+        (0.25, (48, 3)),
+        (0.34, (64, 4)),
+        (0.5, (96, 6)),
+        (1.0, (192, 3)),
+        (2.0, (384, 6)),
+        (4.0, (768, 12)),
+    ],
+)
+def test_heads_keep_their_size(width, expected):
+    assert width_and_heads(width) == expected
+
+
+def test_wider_is_never_narrower():
+    widths = [width_and_heads(step / 100)[0] for step in range(1, 400)]
+    assert widths == sorted(widths)
+
+
+def test_a_patch_as_large_as_the_image_leaves_one_place():
+    model = build(ModelConfig(family="vit", stem=8, depth=0.1, width=0.25), image=(1, 8, 8), classes=10, seed=0)
+    assert {stride: found.shape for stride, found in model.features(torch.zeros(2, 1, 8, 8)).items()} == {
+        8: (2, 48, 1, 1)
+    }
+
+
+def test_drop_path_grows_with_depth():
+    model = build(ModelConfig(family="vit", depth=0.25, drop_path=0.2), image=(1, 8, 8), classes=10, seed=0)
+    rates = [module.drop_prob for module in model.modules() if type(module).__name__ == "DropPath"]
+    assert sorted(set(rates)) == pytest.approx([0.1, 0.2])
