@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from isoflop.bounds import EXAMPLES, read_range
 from isoflop.config import FIXED_BY_STUDY, SECTIONS, known_keys
 from isoflop.errors import Fault, SpecError, did_you_mean
 from isoflop.families import Scalar, families
-from isoflop.setting import kind, listed, take
+from isoflop.setting import take
 from isoflop.space import FAMILY, Choice, Dimension, Float, Int, SearchSpace
 
 KINDS = ("float", "int", "choice")
 OPTIONS = {"float": {"log", "step"}, "int": {"log", "step"}, "choice": set[str]()}
-EXAMPLES = {"float": "{float: [0.001, 0.1], log: true}", "int": "{int: [1, 8]}", "choice": "{choice: [a, b]}"}
+CHOICE = "{choice: [a, b]}"
 DECIDED = {
     "data.name": "data",
     "data.digest": "data",
@@ -67,7 +67,9 @@ class Reader:
         kinds = [kind for kind in KINDS if kind in value]
         if len(kinds) != 1:
             found = " and ".join(kinds) or ", ".join(map(str, value)) or "nothing"
-            self._fault(where, f"is no dimension (found {found})", f"write one of: {'; '.join(EXAMPLES.values())}")
+            self._fault(
+                where, f"is no dimension (found {found})", f"write one of: {'; '.join([*EXAMPLES.values(), CHOICE])}"
+            )
             return None
         for strange in sorted(set(map(str, value)) - {kinds[0]} - OPTIONS[kinds[0]]):
             self._fault(f"{where}.{strange}", "unknown key", did_you_mean(strange, {*KINDS, *OPTIONS[kinds[0]]}))
@@ -94,10 +96,10 @@ class Reader:
 
     def _choice(self, key: str, options: object, where: str) -> Choice | None:
         if not isinstance(options, (Sequence, Mapping)) or isinstance(options, str):
-            self._fault(f"{where}.choice", f"{options!r} is not a list", f"write {EXAMPLES['choice']}")
+            self._fault(f"{where}.choice", f"{options!r} is not a list", f"write {CHOICE}")
             return None
         if not options:
-            self._fault(f"{where}.choice", "is an empty range", f"write {EXAMPLES['choice']}")
+            self._fault(f"{where}.choice", "is an empty range", f"write {CHOICE}")
             return None
         found: dict[Scalar, SearchSpace] = {}
         for option in options:
@@ -112,72 +114,11 @@ class Reader:
         return Choice(key=key, options=found) if found else None
 
     def _range(self, form: str, key: str, value: Mapping[str, object], where: str) -> Float | Int | None:
-        takes = kind(key, self.names)
-        if takes == "listed":
-            legal = ", ".join(map(str, listed(key, self.names) or ("a", "b")))
-            self._fault(f"{where}.{form}", "this setting has no range", f"write {{choice: [{legal}]}}")
+        try:
+            return read_range(form, key, value, self.names)
+        except SpecError as error:
+            self.faults.extend(Fault(f"{where}.{fault.where}", fault.what, fault.remedy) for fault in error.faults)
             return None
-        if takes == "integer" and form == "float":
-            self._fault(f"{where}.float", "this setting takes whole numbers", f"write {EXAMPLES['int']}")
-            return None
-        ends = self._ends(form, key, value[form], where)
-        if ends is None:
-            return None
-        low, high = ends
-        log, step = value.get("log", False), _number(value.get("step"))
-        bad = self._bad_ends(form, low, high, where) or self._bad_log(log, low, value, where)
-        if bad or ("step" in value and self._bad_step(form, ends, step, value["step"], where)):
-            return None
-        if form == "int":
-            return Int(key=key, low=int(low), high=int(high), log=bool(log), step=int(step or 1))
-        return Float(key=key, low=low, high=high, log=bool(log), step=step)
-
-    def _ends(self, form: str, key: str, bounds: object, where: str) -> tuple[float, float] | None:
-        """Both bounds as numbers, none with a fault where they are not."""
-        if not isinstance(bounds, Sequence) or isinstance(bounds, str) or len(bounds) != 2:
-            self._fault(f"{where}.{form}", f"{bounds!r} is not [low, high]", f"write {EXAMPLES[form]}")
-            return None
-        found = [self._take(key, bound, f"{where}.{form}") for bound in bounds]
-        ends = [taken[0] for taken in found if taken is not None]
-        numbers = [float(end) for end in ends if isinstance(end, (int, float))]
-        if len(ends) == 2 != len(numbers):
-            self._fault(f"{where}.{form}", f"{list(bounds)} are not two numbers", f"write {EXAMPLES[form]}")
-        return (numbers[0], numbers[1]) if len(numbers) == 2 else None
-
-    def _bad_ends(self, form: str, low: float, high: float, where: str) -> bool:
-        if low >= high:
-            what = f"[{low:g}, {high:g}] is an empty range"
-            self._fault(f"{where}.{form}", what, "give low below high, or one value instead")
-            return True
-        if form == "int" and not (low.is_integer() and high.is_integer()):
-            self._fault(f"{where}.int", f"[{low:g}, {high:g}] are not whole numbers", "use float:, or whole bounds")
-            return True
-        return False
-
-    def _bad_log(self, log: object, low: float, value: Mapping[str, object], where: str) -> bool:
-        if not isinstance(log, bool):
-            self._fault(f"{where}.log", f"{log!r} is neither true nor false", "write log: true")
-        elif log and low <= 0:
-            self._fault(f"{where}.log", f"{low:g} has no logarithm", "give a low above 0, or leave log out")
-        elif log and "step" in value:
-            self._fault(f"{where}.step", "does not go with log", "remove one of them")
-        else:
-            return False
-        return True
-
-    def _bad_step(self, form: str, ends: tuple[float, float], step: float | None, written: object, where: str) -> bool:
-        low, high = ends
-        if step is None or not 0 < step <= high - low:
-            self._fault(f"{where}.step", f"{written!r} is no step within [{low:g}, {high:g}]", "give one that fits")
-            return True
-        if form == "int" and not step.is_integer():
-            self._fault(f"{where}.step", f"{written!r} is not a whole number", "give a whole step")
-            return True
-        last = low + math.floor((high - low) / step + 1e-9) * step
-        if not math.isclose(last, high, abs_tol=1e-9 * step):
-            self._fault(f"{where}.step", f"steps of {step:g} from {low:g} miss {high:g}", f"end at {last:g}")
-            return True
-        return False
 
     def _take(self, key: str, written: object, where: str) -> tuple[Scalar] | None:
         """A value as the configuration holds it, none with a fault where it does not."""
@@ -218,12 +159,3 @@ def _unnest(tree: Mapping[object, object], prefix: str = "") -> Iterator[tuple[s
             yield from _unnest(value, f"{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def _number(written: object) -> float | None:
-    """A written number, `1e-1` included, which YAML reads as text; none where it is no finite one."""
-    try:
-        found = float(written) if isinstance(written, (int, float, str)) and not isinstance(written, bool) else math.nan
-    except ValueError:
-        return None
-    return found if math.isfinite(found) else None

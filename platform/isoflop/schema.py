@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from isoflop.config import StudySpec, known_keys
@@ -33,13 +34,21 @@ def json_schema() -> dict[str, Any]:
 def _space() -> dict[str, Any]:
     keys = sorted(known_keys() - {FAMILY})
     sections = sorted({key.split(".", 1)[0] for key in keys})
-    nested = {section: {"type": "object"} for section in sections}
     dotted = {key: {"$ref": "#/$defs/dimension"} for key in keys}
+    nested = {section: _section(section, dotted) for section in sections}
     return {
         "type": ["object", "null"],
         "additionalProperties": False,
         "properties": {FAMILY: {"$ref": "#/$defs/family"}, **nested, **dotted},
     }
+
+
+def _section(section: str, dotted: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys of one section, each without its first word."""
+    inside = {key.partition(".")[2]: value for key, value in dotted.items() if key.startswith(f"{section}.")}
+    if FAMILY.startswith(f"{section}."):
+        inside[FAMILY.partition(".")[2]] = {"$ref": "#/$defs/family"}
+    return {"type": "object", "additionalProperties": False, "properties": inside}
 
 
 def _family() -> dict[str, Any]:

@@ -28,7 +28,9 @@ def take(key: str, written: object, names: Sequence[str]) -> Scalar:
         found = next((value for value in legal if _same(value, written)), _NONE)
         if found is _NONE:
             what = f"unknown family {written!r}" if key == FAMILY else f"{written!r} is not a legal value"
-            raise SpecError(Fault("", what, did_you_mean(str(written), map(str, legal))))
+            words = [value for value in legal if isinstance(value, str)]
+            shown = f"give one of: {', '.join(map(str, legal))}"
+            raise SpecError(Fault("", what, did_you_mean(str(written), words) if words else shown))
         return found
     if written == "null":
         written = None  # the name that JSON gives a choice's null

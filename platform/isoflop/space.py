@@ -108,7 +108,7 @@ class Choice:
     @property
     def enables(self) -> frozenset[str]:
         """Every key that one of the options decides."""
-        return frozenset(key for space in self.options.values() for key in space.keys())  # noqa: SIM118 - its own method
+        return frozenset(key for space in self.options.values() for key in space.every_key())
 
     def sample(self, suggester: Suggester) -> Scalar:
         """Draw it."""
@@ -201,11 +201,11 @@ class SearchSpace:
         seen = self._examine(params, wrong)
         owners = {key: choice.key for choice in self.walk() if isinstance(choice, Choice) for key in choice.enables}
         for key in params:
-            if key in self.keys() and key not in seen:
+            if key in self.every_key() and key not in seen:
                 other = f"choose another {owners[key]}" if key in owners else "leave it out"
                 wrong[key] = ("does not vary here", other)
             elif key not in seen:
-                wrong[key] = ("does not vary in this space", did_you_mean(key, self.keys()))
+                wrong[key] = ("does not vary in this space", did_you_mean(key, self.every_key()))
         return wrong
 
     def size(self) -> int | None:
@@ -217,7 +217,7 @@ class SearchSpace:
         """Rows of key, kind, range and condition, for people."""
         return list(self._rows(when))
 
-    def keys(self) -> Iterator[str]:
+    def every_key(self) -> Iterator[str]:
         """Every key that varies or is fixed, those of every branch included."""
         yield from self.fixed
         for dimension in self.dimensions:

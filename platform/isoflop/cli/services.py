@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -27,7 +26,7 @@ def dashboard(port: Port = 8501) -> None:
         raise InputError(Fault(str(app), "is not there", "run isoflop dashboard in the folder of the project"))
     options = (f"--server.address={LOOPBACK}", f"--server.port={port}", "--browser.gatherUsageStats=false")
     command = [sys.executable, "-m", "streamlit", "run", str(app), *options, "--server.headless=true"]
-    raise typer.Exit(subprocess.call(command, env={**os.environ, **QUIET, VARIABLE: str(Home.find().path)}))
+    _become(command, {VARIABLE: str(Home.find().path)})
 
 
 def mlflow(port: Port = 5000) -> None:
@@ -39,7 +38,12 @@ def mlflow(port: Port = 5000) -> None:
     options = ("--host", LOOPBACK, "--port", str(port), "--workers", "1")
     stores = ("--backend-store-uri", store, "--default-artifact-root", artifacts)
     command = [sys.executable, "-m", "mlflow", "server", *options, *stores]
-    raise typer.Exit(subprocess.call(command, env={**os.environ, **QUIET}))
+    _become(command, {})
+
+
+def _become(command: list[str], more: dict[str, str]) -> NoReturn:
+    """Turn this process into the server, so that what ends one ends the other."""
+    os.execve(command[0], command, {**os.environ, **QUIET, **more})  # noqa: S606 - no shell is wanted
 
 
 def doctor(json: Json = False) -> None:
