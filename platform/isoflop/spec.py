@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -77,24 +77,38 @@ def _enqueued(study: StudySpec, space: SearchSpace) -> tuple[dict[str, Scalar], 
 
 def _known(row: Mapping[str, object], space: SearchSpace, where: str, faults: list[Fault]) -> dict[str, Scalar]:
     """One known configuration; what the space does not have stands among the faults."""
-    named = row.get(FAMILY, space.families()[0])
-    names = (str(named),) if named in families() else ()
-    known: dict[str, Scalar] = {}
-    for key, written in flatten(row):
-        try:
-            known[key] = take(key, written, names) if key in known_keys() else written
-        except SpecError as error:
-            faults.extend(Fault(f"{where}.{key}", fault.what, fault.remedy) for fault in error.faults)
-    if len(known) < len(dict(flatten(row))):
-        return known
-    whole = {**space.complete(known), **known}
-    fixed = space.fixed_by(space.complete(known))
-    for key, (what, remedy) in space.strange(whole).items():
-        if key not in fixed:
-            faults.append(Fault(f"{where}.{key}", what, remedy))
-        elif fixed[key] != known[key]:
-            faults.append(Fault(f"{where}.{key}", f"is fixed at {fixed[key]!r} in this space", "leave it out"))
+    written = dict(flatten(row))
+    name = str(written.get(FAMILY, space.families()[0]))
+    known, found = _typed(written, (name,) if name in families() else ())
+    if name in families() and name not in space.families():
+        found.append(Fault(FAMILY, f"{name!r} is not in this space", f"it has: {', '.join(space.families())}"))
+    elif not found:
+        found.extend(_strange(known, space))
+    faults.extend(Fault(f"{where}.{fault.where}", fault.what, fault.remedy) for fault in found)
     return known
+
+
+def _typed(written: Mapping[str, Any], names: tuple[str, ...]) -> tuple[dict[str, Scalar], list[Fault]]:
+    """Values as a configuration of these families holds them, and the faults of those that it does not take."""
+    known: dict[str, Scalar] = {}
+    faults: list[Fault] = []
+    for key, value in written.items():
+        try:
+            known[key] = take(key, value, names) if key in known_keys() else value
+        except SpecError as error:
+            faults.extend(Fault(key, fault.what, fault.remedy) for fault in error.faults)
+    return known, faults
+
+
+def _strange(known: Mapping[str, Scalar], space: SearchSpace) -> Iterator[Fault]:
+    """Faults of what the space cannot draw; a fixed value may be said again."""
+    whole = space.complete(known)
+    fixed = space.fixed_by(whole)
+    for key, (what, remedy) in space.strange({**whole, **known}).items():
+        if key not in fixed:
+            yield Fault(key, what, remedy)
+        elif fixed[key] != known[key]:
+            yield Fault(key, f"is fixed at {fixed[key]!r} in this space", "leave it out")
 
 
 def _nearest(path: Path) -> str:

@@ -43,7 +43,7 @@ def test_a_knob_belongs_to_its_family_alone():
 
 
 def test_an_unknown_family_is_told_with_the_nearest():
-    with pytest.raises(UnknownError, match="model.family: unknown family 'resnt'; did you mean 'resnet'\\?"):
+    with pytest.raises(UnknownError, match=r"model.family: unknown family 'resnt'; did you mean 'resnet'\?"):
         family("resnt")
 
 
