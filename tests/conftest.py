@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from isoflop.data import prepare
 from isoflop.home import Home
@@ -19,6 +20,10 @@ os.environ.update(
         "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
     }
 )
+
+# The same examples on every machine, and no verdict from its speed.
+settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fixed")
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ from isoflop.config import (
 from isoflop.errors import SpecError
 
 BASE = {"model.family": "resnet", "data.name": "digits"}
-WORD = st.text("abcxyz_", min_size=1, max_size=4)
+WORD = st.sampled_from(["a", "b", "c", "lr", "long_name"])
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3)
 SECTION = st.dictionaries(WORD, SCALARS, min_size=1, max_size=3)
 

@@ -136,6 +136,14 @@ def test_values_between_steps_are_not_contained():
     ]
 
 
+def test_rounding_never_carries_a_step_over_the_bound():
+    dimension = Float(key="k", low=0.1, high=0.3, step=0.1)
+    assert 0.1 + 2 * 0.1 > 0.3, "or this test shows nothing"
+    assert dimension.at(2) == dimension.nearest(1.0) == 0.3
+    suggester = random_suggester(0)
+    assert max(suggester.suggest_float("k", 0.1, 0.3, step=0.1) for _ in range(50)) == 0.3
+
+
 @given(low=st.floats(-5, 5), step=st.floats(0.01, 3), steps=st.integers(1, 50), value=st.floats(-200, 200))
 def test_the_nearest_legal_value_is_legal_and_the_nearest(low: float, step: float, steps: int, value: float):
     dimension = Float(key="k", low=low, high=low + step * steps, step=step)

@@ -41,6 +41,8 @@ def test_channels_follow_the_studys_divisor():
         x = stage(x)
         widths.append(x.shape[1])
     assert widths == [4, 2, 4, 4, 8, 12, 20, 32, 128]
+    spread = [module.groups for module in body.modules() if isinstance(module, torch.nn.Conv2d) and module.groups > 1]
+    assert spread == [4, *(6 * inputs for inputs in (2, 4, 4, 8, 12, 20))]
 
 
 @pytest.mark.parametrize("stem", [1, 2, 4])
