@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,6 +105,11 @@ def open_scripted(job: Job) -> ScriptedTraining:
     """Begin a scripted training, or go on from its checkpoint."""
     saved = Path(job.checkpoints) / "report"
     return ScriptedTraining(job, int(saved.read_text()) if saved.exists() else 0)
+
+
+def open_deadly(job: Job) -> ScriptedTraining:
+    """Begin a training that takes its worker down."""
+    os._exit(9)
 
 
 def draw(text: str) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from isoflop.config import Resources
+from isoflop.errors import StateError
 from isoflop.execution.inline import InlineExecutor
 from isoflop.execution.protocol import Executor
 from isoflop.execution.ray_executor import RayExecutor
@@ -16,7 +17,7 @@ from isoflop.journal.event import Event, Kind
 from isoflop.journal.history import History
 from isoflop.journal.memory import MemoryJournal
 from isoflop.records import Job, Key, State, Trial
-from tests.contracts.scripted import REPORTS, RUNGS, ScriptedPlan, open_scripted, table
+from tests.contracts.scripted import REPORTS, RUNGS, ScriptedPlan, open_deadly, open_scripted, table
 
 TRIALS = 40
 
@@ -120,3 +121,11 @@ def test_finished_trials_are_not_run_again(executor: Executor, tmp_path: Path):
         executor.run(ScriptedPlan(TRIALS), recorder, Desk(tmp_path), open_scripted)
         assert recorder.history.trials[Key(trial=0)].state.final
     assert told == []
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_workers_that_die_end_the_run_and_fail_no_trial(tmp_path: Path):
+    journal = MemoryJournal()
+    with Recorder(journal, "s", holder="test") as recorder, pytest.raises(StateError, match="workers died 4 times"):
+        RayExecutor(Resources(workers=1)).run(ScriptedPlan(3), recorder, Desk(tmp_path), open_deadly)
+    assert {trial.state for trial in History.fold(journal.read("s")).trials.values()} == {State.INTERRUPTED}

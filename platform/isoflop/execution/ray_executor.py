@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ os.environ.update(
 
 import ray
 from ray import tune
+from ray.tune.error import TuneError
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -64,13 +64,10 @@ class RayExecutor:
             except KeyboardInterrupt:
                 recorder.interrupt()
                 raise
-        if left := recorder.history.open():
-            recorder.interrupt()
-            names = ", ".join(str(trial.key) for trial in left)
-            raise StateError(
-                f"study {recorder.study}: Ray ended with trials {names} open (their workers died); "
-                f"run: isoflop resume {recorder.study}"
-            )
+            except TuneError:
+                if floor.fault is None:
+                    raise
+                raise floor.fault from None  # what Tune wrapped
 
 
 @contextmanager
@@ -107,7 +104,6 @@ def _tune(floor: Floor, resources: Resources, open_training: Open, scratch: Path
         ),
     )
     tuner.fit()
-    shutil.rmtree(scratch, ignore_errors=True)
 
 
 class Floor:
@@ -117,6 +113,8 @@ class Floor:
         self.plan, self.recorder, self.desk = plan, recorder, desk
         self.backlog = [trial.key for trial in recorder.history.open()]
         """Trainings that were open when this run began, not handed out yet."""
+        self.fault: StateError | None = None
+        """Why the run must end, where it must."""
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         """Tune pickles all that it is given in order to restore it; this is never restored, but made anew."""
@@ -185,7 +183,16 @@ class PlanSearcher(Searcher):
         return Searcher.FINISHED if self._floor.empty else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002 - Tune's signature
-        """Nothing: the journal knows already."""
+        """The journal knows already, but where a worker died too often: then the run ends, and can be resumed."""
+        del trial_id, result
+        if error:
+            recorder = self._floor.recorder
+            recorder.interrupt()
+            self._floor.fault = StateError(
+                f"study {recorder.study}: workers died {RETRIES + 1} times at one trial; what was finished stands; "
+                f"look for too little memory, then run: isoflop resume {recorder.study}"
+            )
+            raise self._floor.fault
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: it can be made anew from the journal."""
