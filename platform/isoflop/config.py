@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
@@ -154,6 +153,8 @@ class TrainConfig(Part):
     """Full length of a training on the fidelity's axis; early stopping never changes it."""
     reports: Count = 9
     """Records that a full training yields, evenly spaced along the axis."""
+    micro_batch: Count | None = None
+    """Images that go through the model at once, gradients being added up to a batch; none means the whole batch."""
     threads: Count = 1
     """CPU threads; sums are ordered by it, so it is a part of the configuration."""
 
@@ -201,7 +202,7 @@ SECTIONS: Mapping[str, type[Part]] = {
 }
 """The parts of a configuration that a space may vary, by the first word of their keys."""
 
-FIXED_BY_STUDY = frozenset({"train.axis", "train.horizon", "train.reports", "train.threads"})
+FIXED_BY_STUDY = frozenset({"train.axis", "train.horizon", "train.reports", "train.threads", "train.micro_batch"})
 """Keys that the `study:` part decides, so that trials can be compared."""
 
 
@@ -228,155 +229,8 @@ def default_of(key: str, family_name: str) -> Scalar:
     return default
 
 
-class Constraint(Part):
-    """An upper or lower bound on what a model costs, checked before it is trained: `parameters <= 1e6`."""
-
-    quantity: Literal["parameters", "flops", "memory"]
-    sign: Literal["<=", ">="]
-    bound: Positive
-
-    @model_validator(mode="before")
-    @classmethod
-    def _parse(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        match = re.fullmatch(r"\s*(\w+)\s*(<=|>=|<|>)\s*(\S+)\s*", value)
-        if match is None:
-            raise SpecError(Fault("", f"{value!r} is not a constraint", "write it like 'parameters <= 1e6'"))
-        return {"quantity": match[1], "sign": match[2], "bound": match[3]}
-
-    def excess(self, values: Mapping[str, float]) -> float:
-        """By which share of the bound it is broken; 0 or less means that it holds."""
-        over = (values[self.quantity] - self.bound) / self.bound
-        return over if self.sign == "<=" else -over
-
-    def __str__(self) -> str:
-        """The constraint as it is written in a spec."""
-        return f"{self.quantity} {self.sign} {self.bound:g}"
-
-
-class Objective(Part):
-    """A value of a finished trial, and which way is better."""
-
-    metric: Literal["val_accuracy", "val_loss", "flops", "parameters"] = "val_accuracy"
-    direction: Literal["maximize", "minimize"] = "maximize"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: object) -> object:
-        """A metric alone has the direction that it is better in."""
-        if isinstance(value, str):
-            value = {"metric": value}
-        if isinstance(value, dict) and "direction" not in value:
-            accuracy = str(value.get("metric", "val_accuracy")).endswith("accuracy")
-            return {**value, "direction": "maximize" if accuracy else "minimize"}
-        return value
-
-    @property
-    def sign(self) -> int:
-        """1 where more is better, -1 where less is."""
-        return 1 if self.direction == "maximize" else -1
-
-
-class Fidelity(Part):
-    """The axis along which trials are compared, its full length and how often a training reports."""
-
-    axis: Axis = Axis.EPOCHS
-    horizon: Positive = 9.0
-    reports: Count = 9
-
-
-class Halving(Part):
-    """Successive halving (Jamieson & Talwalkar 2016): at each rung the best 1 in `eta` goes on."""
-
-    eta: Annotated[int, Field(ge=2, le=16)] = 3
-    rungs: Annotated[int, Field(ge=1, le=12)] = 2
-    """Rungs below the horizon, at horizon / eta, horizon / eta**2, and so on."""
-
-
-class Budget(Part):
-    """When a study ends: whichever comes first. INFEASIBLE and DUPLICATE trials are free."""
-
-    trials: Count = 24
-    time: str | None = None
-    """Wall time such as `90s`, `20m` or `2h`."""
-
-    @field_validator("time", mode="before")
-    @classmethod
-    def _time(cls, value: object) -> object:
-        if value is not None:
-            seconds(str(value))
-        return value
-
-
-class Sampler(Part):
-    """What suggests configurations, and after how many random ones it starts to learn."""
-
-    name: Literal["tpe", "random"] = "tpe"
-    startup: Count = 10
-
-
-class Resources(Part):
-    """What one trial takes, and how many run side by side. The numbers of a trial do not depend on `workers`."""
-
-    workers: Count | None = None
-    """Trials side by side; none means as many as the machine's cores allow."""
-    threads: Count = 1
-    gpus: NotNegative = 0.0
-
-
-class Finalists(Part):
-    """How many of the best are retrained in full, and on how many fresh seeds."""
-
-    top: Count = 3
-    seeds: Count = 3
-
-
-class StudySpec(Part):
-    """The `study:` part of a spec."""
-
-    name: Name
-    data: Name = "digits"
-    objectives: Annotated[tuple[Objective, ...], Field(min_length=1, max_length=1)] = (Objective(),)
-    fidelity: Fidelity = Fidelity()
-    budget: Budget = Budget()
-    sampler: Sampler = Sampler()
-    halving: Halving | None = Halving()
-    look_ahead: Count = 4
-    constraints: tuple[Constraint, ...] = ()
-    resources: Resources = Resources()
-    finalists: Finalists = Finalists()
-    enqueue: tuple[dict[str, Any], ...] = ()
-    """Known configurations to try after the families' defaults, by dotted key; what is left out is the default."""
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-
-    @model_validator(mode="after")
-    def _check_rungs(self) -> Self:
-        if self.halving and self.fidelity.reports < self.halving.eta**self.halving.rungs:
-            need = self.halving.eta**self.halving.rungs
-            what = f"{self.fidelity.reports} has no room for {self.halving.rungs} rungs of 1 in {self.halving.eta}"
-            raise SpecError(Fault("fidelity.reports", what, f"give {need} or more, or lower halving.rungs"))
-        return self
-
-    @property
-    def rungs(self) -> tuple[int, ...]:
-        """The reports, ascending and below the horizon, after which most trials are stopped."""
-        if self.halving is None:
-            return ()
-        reports, eta = self.fidelity.reports, self.halving.eta
-        return tuple(sorted({round(reports / eta**k) for k in range(1, self.halving.rungs + 1)}))
-
-
 def _one_of(values: Iterable[Scalar]) -> str:
     return f"give one of: {', '.join(map(str, values))}"
-
-
-def seconds(text: str) -> float:
-    """Read a duration such as `90s`, `20m`, `1.5h` or `2d`. Raises `SpecError`."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
-    if match is None or float(match[1]) <= 0:
-        raise SpecError(Fault("", f"{text!r} is not a duration", "write 90s, 20m, 2h or 1d"))
-    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
 def nest(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,8 @@
     ├── StateError               the state folder: not writable, a torn journal, no room
     │   └── LeaseError           another driver holds the study
     └── TrialError               a trial's training failed; the search goes on
-        └── DivergedError        its loss or a metric stopped being finite
+        ├── DivergedError        its loss or a metric stopped being finite
+        └── ExhaustedError       it needs more memory than there is
 
 A bad trial is a result, a bad set-up is an exception: only the first three reach a person as an error.
 """
@@ -84,6 +85,10 @@ class DivergedError(TrialError):
     def __reduce__(self) -> tuple[type[DivergedError], tuple[int, str]]:
         """Travel between processes with both arguments."""
         return type(self), (self.step, self.what)
+
+
+class ExhaustedError(TrialError):
+    """A training needs more memory than its device has."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

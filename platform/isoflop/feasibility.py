@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from isoflop.config import StudySpec, TrialConfig, seconds
+from isoflop.config import TrialConfig
 from isoflop.data import open_prepared
 from isoflop.errors import IsoflopError
 from isoflop.execution.capacity import workers
@@ -19,10 +19,13 @@ from isoflop.records import State
 from isoflop.space import random_suggester
 from isoflop.spec import Spec
 from isoflop.study import search_plan
+from isoflop.study_spec import StudySpec, seconds
 from isoflop.trial import run_trial
 
 PROBE = 8
 """Steps that are timed to learn how fast a family trains here."""
+UNLIMITED = 1000
+"""Trials that an estimate counts on where the budget sets no number."""
 BYTES = 4
 
 
@@ -101,15 +104,16 @@ def estimate(spec: Spec, data: Path, *, samples: int = 40) -> Estimate:
     speed = {name: _speed(spec, name, data) for name in spec.space.families()}
     images = len(open_prepared(data).split("train")[1])
     times = [_training_flops(p, images) / speed[str(p.config["model.family"])] for p in good]
-    full = study.budget.trials * (sum(times) / len(times) if times else 0.0) / workers(study.resources) / 3600
+    trials = study.budget.trials or UNLIMITED
+    full = trials * (sum(times) / len(times) if times else 0.0) / workers(study.resources) / 3600
     weights = max((p.parameters for p in good), default=0) * BYTES
     finalists = study.finalists.top * study.finalists.seeds
     return Estimate(
-        trials=study.budget.trials,
+        trials=trials,
         workers=workers(study.resources),
         hours=full,
         halved=full * _halved(study),
-        disk=weights * (6.0 * workers(study.resources) + finalists) + study.budget.trials * 2e4,
+        disk=weights * (6.0 * workers(study.resources) + finalists) + trials * 2e4,
         limit=seconds(study.budget.time) / 3600 if study.budget.time else None,
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from isoflop.config import StudySpec, known_keys
+from isoflop.config import known_keys
 from isoflop.families import families
 from isoflop.space import FAMILY
+from isoflop.study_spec import StudySpec
 
 SCALAR = {"type": ["string", "number", "boolean", "null"]}
 
@@ -17,7 +18,8 @@ def json_schema() -> dict[str, Any]:
     study = StudySpec.model_json_schema(ref_template="#/$defs/{model}")
     definitions = study.pop("$defs", {})
     definitions["Objective"] = {"anyOf": [definitions["Objective"]["properties"]["metric"], definitions["Objective"]]}
-    pattern = {"type": "string", "pattern": r"^\s*(parameters|flops|memory)\s*(<=|>=)\s*\S+\s*$"}
+    quantities = "|".join(definitions["Constraint"]["properties"]["quantity"]["enum"])
+    pattern = {"type": "string", "pattern": rf"^\s*({quantities})\s*(<=|>=)\s*\S+\s*$"}
     definitions["Constraint"] = {"anyOf": [pattern, definitions["Constraint"]]}
     study["required"] = [key for key in study.get("required", []) if key != "name"]
     return {

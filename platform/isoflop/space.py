@@ -10,9 +10,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from isoflop.config import StudySpec, TrialConfig, default_of
+from isoflop.config import TrialConfig, default_of
 from isoflop.errors import did_you_mean
 from isoflop.families import Scalar, family
+from isoflop.study_spec import StudySpec
 from isoflop.suggester import Suggester as Suggester  # noqa: PLC0414 - a name of this module too
 from isoflop.suggester import random_suggester as random_suggester  # noqa: PLC0414
 

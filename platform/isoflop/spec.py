@@ -9,13 +9,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from isoflop.config import StudySpec, flatten, known_keys, parse
+from isoflop.config import flatten, known_keys, parse
 from isoflop.dimension import Reader
 from isoflop.document import read_yaml
 from isoflop.errors import Fault, SpecError, UnknownError, did_you_mean
 from isoflop.families import Scalar, families
 from isoflop.setting import take
 from isoflop.space import FAMILY, SearchSpace
+from isoflop.study_spec import StudySpec
 
 PARTS = ("space", "study")
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from isoflop.config import StudySpec, parse, seconds
+from isoflop.config import parse
 from isoflop.data import PreparedData, open_prepared
 from isoflop.errors import Fault, InputError, LeaseError, UnknownError, did_you_mean
 from isoflop.execution.inline import InlineExecutor
@@ -24,6 +24,7 @@ from isoflop.planning.finalists import FinalistsPlan, choose
 from isoflop.provenance import code_version, holder, provenance
 from isoflop.records import Job, Key, Trial
 from isoflop.spec import Spec, load_spec, spec_from_tree
+from isoflop.study_spec import StudySpec, seconds
 from isoflop.tracking.store import Store
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from isoflop.config import Halving, Objective
 from isoflop.errors import DivergedError
 from isoflop.journal.history import History
 from isoflop.plan import Decision, Proposal
 from isoflop.planning.halving import rung_of, verdict
 from isoflop.records import Artifact, Job, Key, Record, State, Trial
+from isoflop.study_spec import Halving, Objective
 
 REPORTS = 9
 RUNGS = (1, 3)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from isoflop.config import Resources
 from isoflop.errors import StateError
 from isoflop.execution.inline import InlineExecutor
 from isoflop.execution.protocol import Executor
@@ -17,6 +16,7 @@ from isoflop.journal.event import Event, Kind
 from isoflop.journal.history import History
 from isoflop.journal.memory import MemoryJournal
 from isoflop.records import Job, Key, State, Trial
+from isoflop.study_spec import Resources
 from tests.contracts.scripted import REPORTS, RUNGS, ScriptedPlan, open_deadly, open_scripted, table
 
 TRIALS = 40

@@ -10,22 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from isoflop.config import (
-    FIXED_BY_STUDY,
-    SECTIONS,
-    Constraint,
-    Halving,
-    ModelConfig,
-    Objective,
-    StudySpec,
-    TrialConfig,
-    flatten,
-    known_keys,
-    nest,
-    parse,
-    seconds,
-)
+from isoflop.config import FIXED_BY_STUDY, SECTIONS, ModelConfig, TrialConfig, flatten, known_keys, nest, parse
 from isoflop.errors import SpecError
+from isoflop.study_spec import Constraint, Halving, Objective, StudySpec, seconds
 
 BASE = {"model.family": "resnet", "data.name": "digits"}
 WORD = st.sampled_from(["a", "b", "c", "lr", "long_name"])

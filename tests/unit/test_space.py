@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isoflop.config import StudySpec
 from isoflop.families import Scalar
 from isoflop.space import Choice, Float, Int, SearchSpace, random_suggester
+from isoflop.study_spec import StudySpec
 
 STUDY = StudySpec.model_validate({"name": "s", "data": "digits", "resources": {"threads": 2}})
 SPACE = SearchSpace(

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from isoflop.config import Objective, StudySpec
 from isoflop.journal.event import Event, Kind
 from isoflop.journal.history import History
 from isoflop.records import Key, State, Trial
+from isoflop.study_spec import Objective, StudySpec
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def watching(spec: StudySpec, total: int, before: Sequence[Event] = ()) -> Iterator[Callable[[Event], None]]:
+def watching(spec: StudySpec, total: int | None, before: Sequence[Event] = ()) -> Iterator[Callable[[Event], None]]:
     """Show a study as it runs: how many trials are done, the best so far, and each trial as it ends.
 
     `before` is what happened to it in earlier runs.
@@ -58,7 +58,7 @@ def _silent(done: int, total: int) -> None:
 class Watch:
     """What a person wants to know of a running study."""
 
-    def __init__(self, objective: Objective, total: int, history: History) -> None:
+    def __init__(self, objective: Objective, total: int | None, history: History) -> None:
         self.objective, self.total, self.history = objective, total, history
 
     @property
@@ -75,7 +75,7 @@ class Watch:
     def line(self, trial: Trial) -> str:
         """A trial that ended, in a line."""
         family = trial.params.get("model.family") or trial.config.get("model.family", "")
-        head = f"[{self.done}/{self.total}] trial {trial.key}: {trial.state:<10} {family}"
+        head = f"[{self.done}/{self.total or '?'}] trial {trial.key}: {trial.state:<10} {family}"
         if trial.last is not None:
             value = trial.value(self.objective.metric)
             head += f", {self.objective.metric} {value:.4f} after {trial.last.epoch:.3g} epochs"

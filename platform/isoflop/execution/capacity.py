@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from isoflop.config import Resources
+from isoflop.study_spec import Resources
 
 
 def workers(resources: Resources) -> int:

@@ -35,7 +35,6 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from isoflop.config import Resources
 from isoflop.errors import StateError
 from isoflop.execution.capacity import workers
 from isoflop.execution.protocol import Desk
@@ -44,6 +43,7 @@ from isoflop.execution.recorder import Recorder
 from isoflop.execution.training import Open
 from isoflop.plan import Decision, Plan, Verdict
 from isoflop.records import Artifact, Key, Record, State
+from isoflop.study_spec import Resources
 
 RETRIES = 3
 """Times that a trial whose worker died is started again from its checkpoint."""
@@ -90,7 +90,7 @@ def cluster(resources: Resources, address: str | None = None) -> Iterator[None]:
 
 def _tune(floor: Floor, resources: Resources, open_training: Open, scratch: Path) -> None:
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    need = {"cpu": resources.threads, "gpu": resources.gpus}
+    need = {"cpu": float(resources.threads), "gpu": float(0 if resources.gpus == "auto" else resources.gpus)}
     tuner = tune.Tuner(
         tune.with_resources(trainable(open_training), need),
         tune_config=tune.TuneConfig(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from isoflop.config import Objective
 from isoflop.journal.history import History
 from isoflop.plan import Decision, Proposal
 from isoflop.records import Key, State, Trial
 from isoflop.seeds import derive
+from isoflop.study_spec import Objective
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

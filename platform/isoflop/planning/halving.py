@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from isoflop.config import Objective
 from isoflop.plan import Verdict
 from isoflop.records import Trial
+from isoflop.study_spec import Objective
 
 
 def passed(trial: Trial, rung: int) -> bool:

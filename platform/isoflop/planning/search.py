@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from isoflop.config import StudySpec, TrialConfig
+from isoflop.config import TrialConfig
 from isoflop.errors import SpecError, TrialError
 from isoflop.families import Scalar
 from isoflop.journal.history import History
@@ -16,6 +17,7 @@ from isoflop.planning.suggestion import suggest
 from isoflop.planning.view import ready, view
 from isoflop.records import Key, State, Trial
 from isoflop.space import SearchSpace
+from isoflop.study_spec import StudySpec
 
 BARREN = 200
 """Trials in a row that were settled without a training, after which the space counts as exhausted."""
@@ -105,7 +107,7 @@ class SearchPlan:
         return verdict(trial.number, rung, trials, self.spec.halving.eta, self.spec.objectives[0])
 
     def _spent(self, trials: Mapping[int, Trial]) -> bool:
-        if sum(not trial.state.free for trial in trials.values()) >= self.spec.budget.trials:
+        if sum(not trial.state.free for trial in trials.values()) >= (self.spec.budget.trials or math.inf):
             return True
         tail = [trials[n] for n in range(max(0, len(trials) - BARREN), len(trials))]
         return len(tail) == BARREN and all(trial.state.free for trial in tail)

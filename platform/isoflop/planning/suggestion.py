@@ -19,11 +19,11 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from isoflop.config import Objective, Sampler, StudySpec
 from isoflop.families import Scalar
 from isoflop.records import State, Trial
 from isoflop.seeds import derive
 from isoflop.space import Choice, Dimension, Float, Int, SearchSpace, Suggester
+from isoflop.study_spec import Objective, Sampler, StudySpec
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 VIOLATED = 1.0

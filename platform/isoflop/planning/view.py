@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from isoflop.config import StudySpec
 from isoflop.plan import Verdict
 from isoflop.planning.halving import passed, verdict
 from isoflop.records import State, Trial
+from isoflop.study_spec import StudySpec
 
 
 def ready(number: int, trials: Mapping[int, Trial], spec: StudySpec) -> bool:

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from isoflop.config import ModelConfig, Objective, nest, parse
+from isoflop.config import ModelConfig, nest, parse
 from isoflop.errors import Fault, StateError, UnknownError, did_you_mean
 from isoflop.evaluation.predictions import Predictions, load_predictions
 from isoflop.journal.history import History
 from isoflop.journal.protocol import Journal
 from isoflop.records import Result, State, Trial
 from isoflop.scaling import Shape
+from isoflop.study_spec import Objective
 
 FINALISTS = "finalists"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from isoflop.config import Objective
 from isoflop.plan import Verdict
 from isoflop.planning.halving import verdict
 from isoflop.records import Record, State, Trial
+from isoflop.study_spec import Objective
 
 UP = Objective()
 
