@@ -202,7 +202,7 @@ SECTIONS: Mapping[str, type[Part]] = {
 }
 """The parts of a configuration that a space may vary, by the first word of their keys."""
 
-FIXED_BY_STUDY = frozenset({"train.axis", "train.horizon", "train.reports", "train.threads", "train.micro_batch"})
+FIXED_BY_STUDY = frozenset({"train.axis", "train.horizon", "train.reports", "train.threads"})
 """Keys that the `study:` part decides, so that trials can be compared."""
 
 

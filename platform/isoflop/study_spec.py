@@ -11,6 +11,15 @@ from pydantic import Field, field_validator, model_validator
 from isoflop.config import Axis, Count, Name, NotNegative, Part, Positive
 from isoflop.errors import Fault, SpecError
 
+
+def seconds(text: str) -> float:
+    """Read a duration such as `90s`, `20m`, `1.5h` or `2d`. Raises `SpecError`."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise SpecError(Fault("", f"{text!r} is not a duration", "write 90s, 20m, 2h or 1d"))
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+
+
 METRICS = ("val_accuracy", "val_loss")
 """What a training earns, as opposed to what a model costs."""
 
@@ -201,11 +210,3 @@ class StudySpec(Part):
             return ()
         reports, eta = self.fidelity.reports, self.halving.eta
         return tuple(sorted({round(reports / eta**k) for k in range(1, self.halving.rungs + 1)}))
-
-
-def seconds(text: str) -> float:
-    """Read a duration such as `90s`, `20m`, `1.5h` or `2d`. Raises `SpecError`."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
-    if match is None or float(match[1]) <= 0:
-        raise SpecError(Fault("", f"{text!r} is not a duration", "write 90s, 20m, 2h or 1d"))
-    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
