@@ -7,6 +7,7 @@
     │   └── UnknownError         a study, run, family or data set that is not there
     ├── StateError               the state folder: not writable, a torn journal, no room
     │   └── LeaseError           another driver holds the study
+    ├── StudyError               a study came to nothing: every trial failed; exit code 1
     └── TrialError               a trial's training failed; the search goes on
         ├── DivergedError        its loss or a metric stopped being finite
         └── ExhaustedError       it needs more memory than there is
@@ -69,6 +70,10 @@ class StateError(IsoflopError):
 
 class LeaseError(StateError):
     """Another driver holds the study's lease."""
+
+
+class StudyError(IsoflopError):
+    """A study came to nothing: every trial failed."""
 
 
 class TrialError(IsoflopError):

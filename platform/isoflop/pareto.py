@@ -40,6 +40,22 @@ def ranks(values: npt.ArrayLike, directions: Sequence[Direction]) -> Ints:
     return found
 
 
+def crowding(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt.NDArray[np.float64]:
+    """Crowding distance of each row among those of its rank (Deb et al. 2002, section III-B); infinite at the ends."""
+    costs = _costs(values, directions)
+    rank = ranks(values, directions)
+    found = np.zeros(len(costs))
+    for one in np.unique(rank):
+        rows = np.flatnonzero(rank == one)
+        for column in costs.T:
+            order = rows[np.argsort(column[rows], kind="stable")]
+            found[order[[0, -1]]] = np.inf
+            span = column[order[-1]] - column[order[0]]
+            if span > 0:
+                found[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / span
+    return found
+
+
 def _costs(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt.NDArray[np.float64]:
     """The values turned so that less is better in every column."""
     data = np.asarray(values, dtype=np.float64).reshape(-1, len(directions))

@@ -14,11 +14,13 @@ from isoflop.records import Key, State
 
 
 class Verdict(StrEnum):
-    """What becomes of a trial at a rung."""
+    """What becomes of a training."""
 
     GO = "go"
     WAIT = "wait"
     STOP = "stop"
+    MEASURE = "measure"
+    """Its latency is to be measured while nothing else runs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +35,8 @@ class Proposal:
     parameters: int
     flops: float
     source: str
+    memory: int = 0
+    """Bytes that its training is estimated to take."""
     state: State | None = None
     """INFEASIBLE or DUPLICATE where it is never trained."""
     reason: str = ""
@@ -44,9 +48,17 @@ class Decision:
 
     start: Proposal | None = None
     verdicts: Mapping[Key, Verdict] = field(default_factory=dict)
-    """For every open training that stands at a rung."""
+    """For every open training that stands at a rung or whose latency is not known."""
+    infeasible: Mapping[Key, str] = field(default_factory=dict)
+    """Of those that are to stop, the ones that break a constraint, and how."""
     finished: bool = False
     """Nothing will ever be started again; what is open goes on."""
+    reason: str = ""
+    """Why it is finished."""
+
+    def of(self, key: Key) -> Verdict:
+        """What becomes of a training; one that no verdict names goes on."""
+        return self.verdicts.get(key, Verdict.GO)
 
 
 class Plan(Protocol):

@@ -15,6 +15,10 @@ if TYPE_CHECKING:  # so that records stay light to import
     import numpy.typing as npt
 
 
+COSTS = frozenset({"flops", "parameters", "memory", "latency"})
+"""What a model costs, as opposed to what a training earns."""
+
+
 class State(StrEnum):
     """Where a trial stands."""
 
@@ -97,14 +101,26 @@ class Trial:
     """The whole configuration, by dotted key."""
     seed: int = 0
     fingerprint: str = ""
+    proposed: str = ""
+    """The fingerprint that it was proposed with: another one where it ran out of memory since."""
     parameters: int = 0
     flops: float = 0.0
     """FLOPs of one image's forward pass (multiply-adds x 2)."""
+    memory: int = 0
+    """Bytes that its training is estimated to take."""
+    latency: float | None = None
+    """Milliseconds of a forward pass of a batch, none where it was not measured."""
     records: tuple[Record, ...] = ()
     reason: str = ""
     """Why it was stopped, is infeasible or failed."""
     source: str = ""
     """What suggested it: `default`, `enqueued`, or the sampler's name; of a finalist, the trial it retrains."""
+    tried: bool = False
+    """Whether a worker ever took it."""
+    attempt: int = 0
+    """How often it began again with a smaller micro-batch, having run out of memory."""
+    stalled: int = 0
+    """How often in a row its worker was lost without a report in between."""
 
     @property
     def key(self) -> Key:
@@ -121,11 +137,21 @@ class Trial:
         """Its latest record."""
         return self.records[-1] if self.records else None
 
+    @property
+    def free(self) -> bool:
+        """Whether it took nothing from the budget: settled before a worker took it."""
+        return self.state.free and not self.tried
+
     def value(self, metric: str) -> float:
-        """A metric of the latest record, or `flops` or `parameters`; NaN where there is none."""
-        if metric in {"flops", "parameters"}:
-            return float(getattr(self, metric))
-        return float(self.last.metrics.get(metric, math.nan)) if self.last else math.nan
+        """A metric of the latest record, or what the model costs; NaN where there is none."""
+        return self.value_at(self.reports, metric)
+
+    def value_at(self, report: int, metric: str) -> float:
+        """A metric of a report, or what the model costs; NaN where there is none."""
+        if metric in COSTS:
+            cost = getattr(self, metric)
+            return math.nan if cost is None else float(cost)
+        return float(self.records[report - 1].metrics.get(metric, math.nan)) if report else math.nan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,6 +200,18 @@ class Job:
     checkpoints: str
     artifacts: str | None = None
     """Folder for weights and predictions of the finished training; none where they are not kept."""
+    log: str | None = None
+    """File for what the training prints; none where nobody asks for it."""
+    measure: bool = False
+    """Whether its latency is to be measured instead of going on with the training."""
+    batch: int = 1
+    """Images of the batch whose latency is measured."""
+    passes: int = 30
+
+    @property
+    def reports(self) -> int:
+        """The report at which the training ends."""
+        return int(self.config["train.reports"])  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

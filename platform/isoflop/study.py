@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import shutil
 import time as clock
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any
 
+from isoflop.bench import Bench as Bench  # noqa: PLC0414 - a name of this module too
+from isoflop.bench import ExecutorName as ExecutorName  # noqa: PLC0414
+from isoflop.bench import StudyDesk
 from isoflop.config import parse
 from isoflop.data import PreparedData, open_prepared
-from isoflop.errors import Fault, InputError, LeaseError, UnknownError, did_you_mean
-from isoflop.execution.inline import InlineExecutor
-from isoflop.execution.protocol import Executor
-from isoflop.execution.recorder import Listener, Recorder
+from isoflop.drift import drift, widened
+from isoflop.errors import Fault, InputError, LeaseError, StudyError, UnknownError, did_you_mean
+from isoflop.execution.recorder import Recorder
 from isoflop.home import Home
-from isoflop.journal.event import Event, Kind
+from isoflop.journal.event import Kind
+from isoflop.journal.history import History
 from isoflop.journal.sqlite import SqliteJournal
-from isoflop.planning.finalists import FinalistsPlan, choose
+from isoflop.planning.choice import choose
+from isoflop.planning.finalists import FinalistsPlan
+from isoflop.planning.progress import cause
 from isoflop.provenance import code_version, holder, provenance
-from isoflop.records import Job, Key, Trial
+from isoflop.records import State, Trial
 from isoflop.spec import Spec, load_spec, spec_from_tree
 from isoflop.study_spec import StudySpec, seconds
 from isoflop.tracking.store import Store
@@ -32,46 +37,6 @@ if TYPE_CHECKING:
 
     from isoflop.plan import Plan
     from isoflop.planning.search import SearchPlan
-
-ExecutorName = Literal["inline", "ray"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Bench:
-    """Where studies run: a state folder with its journal, an executor, a tracker, and who watches."""
-
-    home: Home
-    executor: ExecutorName = "ray"
-    address: str | None = None
-    """A Ray cluster to join; none means one on this machine."""
-    tracking_uri: str | None = None
-    """MLflow's server or database; none means the one in the state folder."""
-    listeners: Sequence[Listener] = ()
-
-    @classmethod
-    def here(cls, **fields: Any) -> Self:
-        """A bench in the state folder that the environment names. Raises `StateError` where it cannot be written."""
-        return cls(home=Home.find().ensure(), **fields)
-
-    @property
-    def journal(self) -> SqliteJournal:
-        """The journal of the state folder."""
-        return SqliteJournal(self.home.ensure().journal)
-
-    def build_executor(self, spec: StudySpec) -> Executor:
-        """The executor that was asked for; Ray is imported only where it is used."""
-        if self.executor == "inline":
-            return InlineExecutor()
-        from isoflop.execution.ray_executor import RayExecutor
-
-        return RayExecutor(spec.resources, address=self.address)
-
-    def tracker(self, study: str) -> AbstractContextManager[Listener]:
-        """Writes a study's records to MLflow from a thread of its own while the context lasts."""
-        from isoflop.tracking.background import tracked
-
-        uri = self.tracking_uri or f"sqlite:///{self.home.mlflow}"
-        return tracked(study, self.journal, uri=uri, artifacts=self.home.mlflow_artifacts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +59,20 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        """The best COMPLETE trial by the study's first objective, none while there is none."""
-        return next(iter(choose(self.trials, self.spec.study.objectives[0], 1)), None)
+        """The best COMPLETE trial, of several objectives one on the front; none while there is none."""
+        return next(iter(choose(self.trials, self.spec.study, 1)), None)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a trial: number, state, objective, FLOPs, parameters, and each sampled parameter by dotted key."""
         import pandas as pd
 
-        metric = self.spec.study.objectives[0].metric
+        metrics = [objective.metric for objective in self.spec.study.objectives]
         rows = [
             {
                 "number": trial.number,
                 "replicate": trial.replicate,
                 "state": str(trial.state),
-                metric: trial.value(metric),
+                **{metric: trial.value(metric) for metric in metrics},
                 "flops": trial.flops,
                 "parameters": trial.parameters,
                 "reports": trial.reports,
@@ -143,39 +108,63 @@ def search(
     seed: int | None = None,
     study: str | None = None,
     executor: ExecutorName = "ray",
+    allow_drift: bool = False,
     bench: Bench | None = None,
 ) -> Study:
     """Run a spec and return its study; what is given by name goes over what the spec says.
 
     Where `study` names one that stands, it goes on: finished trials are not run again. Raises `SpecError` for a bad
-    spec, `DataError` for data that was never prepared, `LeaseError` where another driver runs the study, and
-    `InputError` where the study that stands has another space or other data.
+    spec, `DataError` for data that was never prepared, `LeaseError` where another driver runs the study, `StudyError`
+    where every trial failed, and `InputError` where the study that stands has another space, data, code or meaning;
+    with `allow_drift` the differences are journalled instead.
     """
     bench = bench or Bench.here(executor=executor)
     loaded = spec if isinstance(spec, Spec) else load_spec(Path(spec))
     loaded = override(loaded, data=data, trials=trials, time=time, workers=workers, seed=seed)
     prepared = open_prepared(bench.home.data_set(data or loaded.study.data))
-    store = Store(bench.journal, bench.home.path)
-    name = study or fresh_id(loaded.study.name, store.journal.studies())
-    _refuse_drift(name, loaded, prepared, store)
+    name = study or fresh_id(loaded.study.name, bench.journal.studies())
     plan = search_plan(loaded, prepared)
-    _run(bench, name, plan, _payload("search", loaded, prepared), loaded.study)
+    _run(bench, name, plan, _payload("search", loaded, prepared), loaded.study, allow_drift=allow_drift)
     return Study(name, Store(bench.journal, bench.home.path))
 
 
-def resume(study: str, *, trials: int | None = None, time: str | None = None, bench: Bench | None = None) -> Study:
-    """Go on with a study where it stopped, or further with a larger budget."""
+def resume(
+    study: str,
+    *,
+    spec: Spec | None = None,
+    trials: int | None = None,
+    time: str | None = None,
+    allow_drift: bool = False,
+    bench: Bench | None = None,
+) -> Study:
+    """Go on with a study where it stopped, or further with a larger budget or a wider space.
+
+    `spec` is a new version of the study's: its space may have more families, wider ranges and more choices, and the
+    trials that are done count. Raises `InputError` where a trial of the study is not in it, and as `search` does.
+    """
     bench = bench or Bench.here()
     found = known(study, Store(bench.journal, bench.home.path))
     facts = found.store.history(study).study
     if facts["plan"] == "finalists":
-        top, seeds = facts["top"], facts["seeds"]
-        return finalists(facts["parent"], top=top, seeds=seeds, bench=bench)
-    return search(found.spec, data=facts["data"]["path"], trials=trials, time=time, study=study, bench=bench)
+        return finalists(facts["parent"], top=facts["top"], seeds=facts["seeds"], allow_drift=allow_drift, bench=bench)
+    loaded = override(spec or found.spec, trials=trials, time=time)
+    prepared = open_prepared(Path(facts["data"]["path"]))
+    payload = _payload("search", loaded, prepared)
+    if spec is not None and not allow_drift:
+        _refuse(study, widened(spec.space, found.trials), "keep what was tried in the space")
+        payload["widened"] = drift(facts, payload | {"spec": payload["spec"] | {"study": facts["spec"]["study"]}})
+    _run(bench, study, search_plan(loaded, prepared), payload, loaded.study, allow_drift=allow_drift)
+    return Study(study, Store(bench.journal, bench.home.path))
 
 
 def finalists(
-    study: str, *, top: int | None = None, seeds: int | None = None, open_test: bool = True, bench: Bench | None = None
+    study: str,
+    *,
+    top: int | None = None,
+    seeds: int | None = None,
+    open_test: bool = True,
+    allow_drift: bool = False,
+    bench: Bench | None = None,
 ) -> Study:
     """Train the best of a search again in full on fresh seeds, then open the test set, once.
 
@@ -186,7 +175,7 @@ def finalists(
     found = known(study, Store(bench.journal, bench.home.path))
     spec, facts = found.spec, found.store.history(study).study
     top, seeds = top or spec.study.finalists.top, seeds or spec.study.finalists.seeds
-    chosen = choose(found.trials, spec.study.objectives[0], top)
+    chosen = choose(found.trials, spec.study, top)
     if not chosen:
         raise InputError(Fault(f"study {study}", "has no COMPLETE trial to retrain", f"go on: isoflop resume {study}"))
     prepared = open_prepared(Path(facts["data"]["path"]))
@@ -194,7 +183,7 @@ def finalists(
     payload = _payload("finalists", spec, prepared) | {"parent": study, "top": top, "seeds": seeds}
     name = finalists_of(study)
     unlimited = spec.study.model_copy(update={"budget": spec.study.budget.model_copy(update={"time": None})})
-    _run(bench, name, plan, payload, unlimited)
+    _run(bench, name, plan, payload, unlimited, allow_drift=allow_drift)
     if open_test:
         evaluate(name, bench=bench)
     return Study(name, Store(bench.journal, bench.home.path))
@@ -249,7 +238,13 @@ def search_plan(spec: Spec, prepared: PreparedData) -> SearchPlan:
 
 
 def override(
-    spec: Spec, *, data: str | None, trials: int | None, time: str | None, workers: int | None, seed: int | None
+    spec: Spec,
+    *,
+    data: str | None = None,
+    trials: int | None = None,
+    time: str | None = None,
+    workers: int | None = None,
+    seed: int | None = None,
 ) -> Spec:
     """A spec with what a person said at the command line. Raises `SpecError` for values that cannot be."""
     tree = spec.study.model_dump(mode="json")
@@ -294,44 +289,55 @@ def _payload(plan: str, spec: Spec, prepared: PreparedData) -> dict[str, Any]:
     }
 
 
-def _refuse_drift(study: str, spec: Spec, prepared: PreparedData, store: Store) -> None:
-    """Raise where a study that stands was about another space or other data."""
-    if study not in store.journal.studies():
-        return
-    before = store.history(study).study
-    if before["data"]["digest"] != prepared.digest:
-        what = f"was run on data {before['data']['digest']}, this is {prepared.digest}"
-        raise InputError(Fault(f"study {study}", what, "start a new study without --study"))
-    if before["spec"]["space"] != spec.tree()["space"]:
-        raise InputError(Fault(f"study {study}", "was run on another space", "start a new study without --study"))
+def _run(bench: Bench, study: str, plan: Plan, payload: dict[str, Any], spec: StudySpec, *, allow_drift: bool) -> None:
+    """Run a plan to its end under the study's lease. Raises `StudyError` where it came to nothing."""
+    from isoflop.trial import open_job
 
-
-def _run(bench: Bench, study: str, plan: Plan, payload: dict[str, Any], spec: StudySpec) -> None:
-    """Run a plan to its end under the study's lease."""
-    deadline = clock.time() + seconds(spec.budget.time) if spec.budget.time else None
-    desk = partial(_job, bench.home, study, payload)
+    limit = seconds(spec.budget.time) * (1 - spec.budget.reserve) if spec.budget.time else None
+    desk = StudyDesk(
+        home=bench.home,
+        study=study,
+        data=payload["data"]["path"],
+        spec=spec,
+        keep=payload["plan"] == "finalists",
+    )
     with (
         bench.tracker(study) as tell,
         Recorder(
             bench.journal,
             study,
             holder=holder(),
-            listeners=(tell, _forget_checkpoints(bench.home, study), *bench.listeners),
-            deadline=deadline,
+            listeners=(tell, desk.forget_checkpoints(), *bench.listeners),
+            deadline=clock.time() + limit if limit else None,
         ) as recorder,
     ):
-        recorder.note(Kind.STUDY, payload, index=recorder.history.segment + 1)
-        from isoflop.trial import open_job
-
-        with _closed(recorder):
+        note = payload | _drifted(study, recorder.history, payload, allow_drift=allow_drift)
+        recorder.note(Kind.STUDY, note, index=recorder.history.segment + 1)
+        with _closed(recorder, plan):
             bench.build_executor(spec).run(plan, recorder, desk, open_job)
 
 
+def _drifted(study: str, history: History, payload: Mapping[str, Any], *, allow_drift: bool) -> dict[str, Any]:
+    """What changed since the study's last segment, to be journalled. Raises `InputError` where it must not."""
+    if not history.study:
+        return {}
+    found = [line for line in drift(history.study, payload) if line not in payload.get("widened", ())]
+    if not allow_drift:
+        _refuse(study, found, "start a new study, or go on knowingly with --allow-drift")
+    return {"drift": found} if found else {}
+
+
+def _refuse(study: str, differences: Sequence[str], remedy: str) -> None:
+    if differences:
+        raise InputError(*(Fault(f"study {study}", line, remedy) for line in differences))
+
+
 @contextmanager
-def _closed(recorder: Recorder) -> Iterator[None]:
+def _closed(recorder: Recorder, plan: Plan) -> Iterator[None]:
     """Write how a run of a study ended, whatever ended it."""
     try:
         yield
+        _check(recorder.history)
     except KeyboardInterrupt:
         recorder.note(Kind.CLOSED, {"state": "STOPPED", "reason": "interrupted"})
         raise
@@ -340,29 +346,14 @@ def _closed(recorder: Recorder) -> Iterator[None]:
     except Exception as error:
         recorder.note(Kind.CLOSED, {"state": "FAILED", "reason": f"{type(error).__name__}: {error}"})
         raise
-    recorder.note(Kind.CLOSED, {"state": "COMPLETE", "reason": "time" if recorder.history.deadline else "budget"})
+    recorder.note(Kind.CLOSED, {"state": "COMPLETE", "reason": recorder.decide(plan).reason})
 
 
-def _job(home: Home, study: str, facts: Mapping[str, Any], trial: Trial) -> Job:
-    """What a worker is given to train a trial."""
-    kept = facts["plan"] == "finalists"
-    return Job(
-        study=study,
-        key=trial.key,
-        config=trial.config,
-        seed=trial.seed,
-        data=facts["data"]["path"],
-        checkpoints=str(home.checkpoints(study, trial.key)),
-        artifacts=str(home.artifacts(study, trial.key)) if kept else None,
-    )
-
-
-def _forget_checkpoints(home: Home, study: str) -> Callable[[Event], None]:
-    """Checkpoints of trials that are final are of no more use."""
-
-    def listen(event: Event) -> None:
-        if event.kind is Kind.END:
-            key = Key(trial=event.trial, replicate=event.replicate)
-            shutil.rmtree(home.checkpoints(study, key), ignore_errors=True)
-
-    return listen
+def _check(history: History) -> None:
+    """Raise `StudyError` where every trial that was trained failed, with the causes in groups."""
+    tried = [trial for trial in history.trials.values() if not trial.free]
+    if not tried or any(trial.state is not State.FAILED for trial in tried):
+        return
+    causes = Counter(cause(trial.reason) for trial in tried)
+    groups = "; ".join(f"{count} x {text}" for text, count in causes.most_common(5))
+    raise StudyError(f"all {len(tried)} trials failed: {groups}")

@@ -107,7 +107,7 @@ def test_a_study_that_is_done_trains_nothing_again(home: Home, searched: Study):
 
 def test_another_space_under_the_same_id_is_refused(home: Home, searched: Study):
     other = spec_from_tree({**TREE, "space": {**TREE["space"], "augment.crop": 1}}, where="test", name="whole")
-    with pytest.raises(InputError, match="another space"):
+    with pytest.raises(InputError, match="space.augment.crop: was nothing, is 1"):
         search(other, study=searched.id, bench=bench(home))
 
 

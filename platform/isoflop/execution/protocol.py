@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from isoflop.execution.desk import Desk
 from isoflop.execution.recorder import Recorder
 from isoflop.execution.training import Open
 from isoflop.plan import Plan
-from isoflop.records import Job, Trial
-
-
-class Desk(Protocol):
-    """Turns a trial of the journal into a job for a worker."""
-
-    def __call__(self, trial: Trial) -> Job:
-        """The job of a trial."""
-        ...
 
 
 class Executor(Protocol):
@@ -24,6 +16,7 @@ class Executor(Protocol):
     def run(self, plan: Plan, recorder: Recorder, desk: Desk, open_training: Open) -> None:
         """Run to the end. A bad trial is recorded and the rest goes on; set-up faults are raised.
 
-        On KeyboardInterrupt what is open is marked INTERRUPTED, its last checkpoint stands, and the error is raised.
+        On KeyboardInterrupt and on a fault of the state folder what is open is marked INTERRUPTED, its last checkpoint
+        stands, and the error is raised.
         """
         ...

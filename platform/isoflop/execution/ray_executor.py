@@ -7,10 +7,10 @@ never relied on, so it is kept in a folder that is thrown away.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,18 +35,16 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from isoflop.errors import StateError
 from isoflop.execution.capacity import workers
-from isoflop.execution.protocol import Desk
-from isoflop.execution.ray_worker import OUTCOME, pack, trainable, unpack
+from isoflop.execution.desk import Desk
+from isoflop.execution.floor import Floor
+from isoflop.execution.outcome import Outcome
+from isoflop.execution.ray_worker import JOB, OUTCOME, pack, trainable
 from isoflop.execution.recorder import Recorder
 from isoflop.execution.training import Open
-from isoflop.plan import Decision, Plan, Verdict
-from isoflop.records import Artifact, Key, Record, State
-from isoflop.study_spec import Resources
-
-RETRIES = 3
-"""Times that a trial whose worker died is started again from its checkpoint."""
+from isoflop.plan import Plan, Verdict
+from isoflop.records import Key
+from isoflop.study_spec import Resources, seconds
 
 
 class RayExecutor:
@@ -57,17 +55,18 @@ class RayExecutor:
 
     def run(self, plan: Plan, recorder: Recorder, desk: Desk, open_training: Open) -> None:
         """Run to the end."""
-        floor = Floor(plan, recorder, desk)
-        with cluster(self.resources, self.address), tempfile.TemporaryDirectory(prefix="isoflop-ray-") as scratch:
+        tuning = Tuning(Floor(plan, recorder, desk), silence=seconds(self.resources.silence))
+        with (
+            cluster(self.resources, self.address),
+            tempfile.TemporaryDirectory(prefix="isoflop-ray-") as scratch,
+            recorder.interrupted(),
+        ):
             try:
-                _tune(floor, self.resources, open_training, Path(scratch))
-            except KeyboardInterrupt:
-                recorder.interrupt()
-                raise
+                _tune(tuning, self.resources, open_training, Path(scratch))
             except TuneError:
-                if floor.fault is None:
+                if tuning.error is None:
                     raise
-                raise floor.fault from None  # what Tune wrapped
+                raise tuning.error from None  # what Tune wrapped
 
 
 @contextmanager
@@ -88,111 +87,137 @@ def cluster(resources: Resources, address: str | None = None) -> Iterator[None]:
         ray.shutdown()
 
 
-def _tune(floor: Floor, resources: Resources, open_training: Open, scratch: Path) -> None:
+def _tune(tuning: Tuning, resources: Resources, open_training: Open, scratch: Path) -> None:
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    need = {"cpu": float(resources.threads), "gpu": float(0 if resources.gpus == "auto" else resources.gpus)}
+    gpus = 0.0 if resources.gpus == "auto" else float(resources.gpus)
     tuner = tune.Tuner(
-        tune.with_resources(trainable(open_training), need),
+        tune.with_resources(trainable(open_training), {"cpu": float(resources.threads), "gpu": gpus}),
         tune_config=tune.TuneConfig(
-            search_alg=PlanSearcher(floor), scheduler=PlanScheduler(floor), num_samples=-1, reuse_actors=True
+            search_alg=PlanSearcher(tuning), scheduler=PlanScheduler(tuning), num_samples=-1, reuse_actors=True
         ),
         run_config=tune.RunConfig(
             name="study",
             storage_path=str(scratch),
             verbose=0,
-            failure_config=tune.FailureConfig(max_failures=RETRIES),
+            callbacks=[Watch(tuning)],
+            failure_config=tune.FailureConfig(max_failures=-1),  # a lost worker is counted by the floor
         ),
     )
     tuner.fit()
 
 
-class Floor:
-    """Where Tune's searcher and scheduler meet: the plan, the recorder, and which training each Tune trial runs."""
+class Tuning:
+    """What Tune's searcher, scheduler and callbacks share: the floor, and which training each Tune trial runs."""
 
-    def __init__(self, plan: Plan, recorder: Recorder, desk: Desk) -> None:
-        self.plan, self.recorder, self.desk = plan, recorder, desk
-        self.backlog = [trial.key for trial in recorder.history.open()]
-        """Trainings that were open when this run began, not handed out yet."""
-        self.fault: StateError | None = None
-        """Why the run must end, where it must."""
+    def __init__(self, floor: Floor, *, silence: float) -> None:
+        self.floor, self.silence = floor, silence
+        self.error: Exception | None = None
+        """What must end the run, where Tune would wrap it."""
+        self._trials: dict[Key, TuneTrial] = {}
+        self._heard: dict[Key, float] = {}
+        self._ended: list[Key] = []
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         """Tune pickles all that it is given in order to restore it; this is never restored, but made anew."""
         return type(None), ()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Floor:
-        """There is one floor, however often Tune copies what stands on it."""
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tuning:
+        """There is one, however often Tune copies what holds it."""
         return self
 
-    def decide(self) -> Decision:
-        """What the plan says now."""
-        return self.recorder.decide(self.plan)
+    @contextmanager
+    def faults(self) -> Iterator[None]:
+        """Keep what goes wrong here from being wrapped by Tune."""
+        try:
+            yield
+        except Exception as error:
+            self.error = error
+            raise
 
-    def next(self) -> Key | None:
-        """The training to hand to a worker: one that was open, else a fresh one; none where all must wait."""
-        for key in list(self.backlog):
-            verdict = self.decide().verdicts.get(key, Verdict.GO)
-            if verdict is Verdict.WAIT:
-                continue
-            self.backlog.remove(key)
-            if verdict is Verdict.GO:
-                return key
-            self.recorder.end(key, State.PRUNED, "rung")
-        while (proposal := self.decide().start) is not None:
-            self.recorder.start(proposal)
-            if proposal.state is None:
-                return proposal.key
+    def suggest(self) -> dict[str, Any] | str | None:
+        """The job of a training that no Tune trial runs yet, none to wait, FINISHED at the end."""
+        key = self.floor.next(held=self._trials)
+        if key is not None:
+            return {JOB: pack(self.floor.take(key))}
+        return str(Searcher.FINISHED) if self.floor.finished else None
+
+    def add(self, trial: TuneTrial) -> None:
+        """Tune made a trial of a suggestion."""
+        self._trials[key_of(trial)] = trial
+
+    def began(self, trial: TuneTrial) -> None:
+        """A worker has begun with a trial."""
+        self._heard[key_of(trial)] = time.monotonic()
+        self.floor.began(key_of(trial))
+
+    def report(self, trial: TuneTrial, outcome: Outcome) -> Verdict:
+        """A worker has something to say."""
+        key = key_of(trial)
+        self._heard[key] = time.monotonic()
+        verdict = self.floor.report(key, outcome)
+        if verdict is not Verdict.GO:
+            del self._heard[key]
+        if verdict is Verdict.STOP:
+            del self._trials[key]
+        return verdict
+
+    def lost(self, trial: TuneTrial, reason: str) -> None:
+        """The worker of a trial was lost; Tune begins it again on another."""
+        key = key_of(trial)
+        self._heard.pop(key, None)
+        if self.floor.lost(key, reason) is Verdict.STOP:
+            self._ended.append(key)
+
+    def resume(self) -> TuneTrial | None:
+        """The paused trial whose turn it is."""
+        for key in self.floor.ready():
+            trial = self._trials.get(key)
+            if trial is None:
+                return None  # one that Tune does not know yet comes first
+            if trial.status == TuneTrial.PAUSED:
+                trial.set_config({JOB: pack(self.floor.take(key))})  # type: ignore[no-untyped-call]
+                return trial
         return None
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing will ever be handed out again."""
-        return not self.backlog and self.decide().finished
+    def over(self) -> list[TuneTrial]:
+        """Trials of Tune that ended in the journal while they waited, or by a person's wish."""
+        history = self.floor.recorder.history
+        ended = [key for key in self._trials if key not in self.floor.running and history.trials[key].state.final]
+        killed = [key for key in self.floor.running if history.trials[key].state.final]
+        self.floor.running.difference_update(killed)
+        for key in killed:
+            self._heard.pop(key, None)
+        return [self._trials.pop(key) for key in {*ended, *killed}]
 
-    def reported(self, key: Key, result: dict[str, Any]) -> Verdict:
-        """Take in what a worker sent; what becomes of its training."""
-        if "failed" in result:
-            self.recorder.end(key, State.FAILED, result["failed"])
-            return Verdict.STOP
-        fresh = self.recorder.record(key, Record.from_dict(result["record"]))
-        if "artifacts" in result:
-            self.recorder.end(key, State.COMPLETE, artifacts=[Artifact(**a) for a in result["artifacts"]])
-            return Verdict.STOP
-        self.recorder.state(key, State.RUNNING)
-        verdict = self.decide().verdicts.get(key, Verdict.GO) if fresh else Verdict.GO
-        if verdict is Verdict.STOP:
-            self.recorder.end(key, State.PRUNED, "rung")
-        elif verdict is Verdict.WAIT:
-            self.recorder.state(key, State.WAITING)
-        return verdict
+    def silent(self) -> list[TuneTrial]:
+        """Trials whose workers have said nothing for too long."""
+        now = time.monotonic()
+        late = [key for key, heard in self._heard.items() if now - heard > self.silence]
+        for key in late:
+            self._heard[key] = now
+        return [self._trials[key] for key in late]
+
+
+def key_of(trial: TuneTrial) -> Key:
+    """The training that a Tune trial runs."""
+    return Key(**trial.config[JOB]["key"])
 
 
 class PlanSearcher(Searcher):
     """Tells Tune which trial comes next, or to wait."""
 
-    def __init__(self, floor: Floor) -> None:
+    def __init__(self, tuning: Tuning) -> None:
         super().__init__(metric="training_iteration", mode="max")  # always there; Tune insists on one
-        self._floor = floor
+        self._tuning = tuning
 
     def suggest(self, trial_id: str) -> Any:
-        """The job of the next training, none to wait, FINISHED at the end."""
+        """The next job."""
         del trial_id
-        key = self._floor.next()
-        if key is not None:
-            return {"job": pack(self._floor.desk(self._floor.recorder.history.trials[key]))}
-        return Searcher.FINISHED if self._floor.empty else None
+        with self._tuning.faults():
+            return self._tuning.suggest()
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002 - Tune's signature
-        """The journal knows already, but where a worker died too often: then the run ends, and can be resumed."""
-        del trial_id, result
-        if error:
-            recorder = self._floor.recorder
-            recorder.interrupt()
-            self._floor.fault = StateError(
-                f"study {recorder.study}: workers died {RETRIES + 1} times at one trial; what was finished stands; "
-                f"look for too little memory, then run: isoflop resume {recorder.study}"
-            )
-            raise self._floor.fault
+        """The journal knows already."""
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: it can be made anew from the journal."""
@@ -204,31 +229,54 @@ class PlanSearcher(Searcher):
 class PlanScheduler(FIFOScheduler):
     """Pauses, resumes and stops Tune's trials as the plan says."""
 
-    def __init__(self, floor: Floor) -> None:
+    def __init__(self, tuning: Tuning) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._floor = floor
-        self._waiting: dict[Key, TuneTrial] = {}
+        self._tuning = tuning
+
+    def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
+        """Tune made a trial of a suggestion, or begins one again."""
+        del tune_controller
+        self._tuning.add(trial)
 
     def on_trial_result(self, _controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Write the report to the journal and do what the plan says of it."""
-        key = unpack(trial.config["job"]).key
-        verdict = self._floor.reported(key, json.loads(result[OUTCOME]))
-        if verdict is Verdict.WAIT:
-            self._waiting[key] = trial
-            return str(TrialScheduler.PAUSE)
-        return str(TrialScheduler.STOP if verdict is Verdict.STOP else TrialScheduler.CONTINUE)
+        with self._tuning.faults():
+            verdict = self._tuning.report(trial, Outcome.from_text(result[OUTCOME]))
+        return {
+            Verdict.WAIT: str(TrialScheduler.PAUSE),
+            Verdict.STOP: str(TrialScheduler.STOP),
+            Verdict.GO: str(TrialScheduler.CONTINUE),
+        }[verdict]
 
     def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
-        """A waiting trial whose wait is over, lowest number first, else one that was never started."""
-        verdicts = self._floor.decide().verdicts
-        for key in sorted(self._waiting, key=lambda k: (k.trial, k.replicate)):
-            trial = self._waiting[key]
-            verdict = verdicts.get(key, Verdict.GO)
-            if verdict is Verdict.WAIT or trial.status != TuneTrial.PAUSED:
-                continue
-            del self._waiting[key]
-            if verdict is Verdict.GO:
-                return trial
-            self._floor.recorder.end(key, State.PRUNED, "rung")
-            tune_controller.stop_trial(trial)
-        return next((t for t in tune_controller.get_trials() if t.status == TuneTrial.PENDING), None)
+        """A waiting trial whose wait is over, lowest number first; those that were never started Tune starts itself."""
+        with self._tuning.faults():
+            for trial in self._tuning.over():
+                tune_controller.stop_trial(trial)
+            return self._tuning.resume()
+
+
+class Watch(tune.Callback):
+    """Notes lost workers, and ends those that hang."""
+
+    def __init__(self, tuning: Tuning) -> None:
+        self._tuning = tuning
+
+    def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
+        """A worker has begun with a trial."""
+        del iteration, trials, info
+        with self._tuning.faults():
+            self._tuning.began(trial)
+
+    def on_trial_recover(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
+        """A worker was lost."""
+        del iteration, trials, info
+        with self._tuning.faults():
+            self._tuning.lost(trial, "its worker was lost")
+
+    def on_step_end(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
+        """End the workers that have said nothing for too long; Tune then begins their trials again."""
+        del iteration, trials, info
+        for trial in self._tuning.silent():
+            if (actor := trial.temporary_state.ray_actor) is not None:
+                ray.kill(actor)

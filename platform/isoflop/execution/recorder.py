@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
 from isoflop.errors import LeaseError, StateError
+from isoflop.execution.desk import Smaller
 from isoflop.journal.event import ARTIFACTS, Event, Kind
 from isoflop.journal.history import History
 from isoflop.journal.protocol import Journal, Lease
@@ -39,6 +41,7 @@ class Recorder:
         self.history = History()
         self._clock, self._holder, self._deadline = clock, holder, deadline
         self._states: dict[Key, int] = {}
+        self._faults: dict[Key, int] = {}
         self._decided: tuple[int, Decision] | None = None
         self._stop = threading.Event()
         self._lease: Lease | None = None
@@ -75,6 +78,7 @@ class Recorder:
             "fingerprint": proposal.fingerprint,
             "parameters": proposal.parameters,
             "flops": proposal.flops,
+            "memory": proposal.memory,
             "source": proposal.source,
         }
         events = [self._event(Kind.START, key, 0, payload)]
@@ -85,7 +89,7 @@ class Recorder:
     def state(self, key: Key, state: State) -> None:
         """An open trial runs, waits or was interrupted."""
         if self.history.trials[key].state is not state:
-            self.write(self._event(Kind.STATE, key, self._states.get(key, 0), {"state": state}))
+            self.write(self._state(key, state))
 
     def record(self, key: Key, record: Record) -> bool:
         """A training reported. False where the report is known: it was redone after an interruption."""
@@ -102,6 +106,32 @@ class Recorder:
         ]
         self.write(*left, self._event(Kind.END, key, 0, {"state": state, "reason": reason}))
 
+    def stop(self, key: Key, decision: Decision) -> None:
+        """End a trial that the plan stops: INFEASIBLE where it breaks a constraint, else PRUNED."""
+        if key in decision.infeasible:
+            self.end(key, State.INFEASIBLE, decision.infeasible[key])
+        else:
+            self.end(key, State.PRUNED, "time" if self.history.deadline else "rung")
+
+    def measured(self, key: Key, latency: Mapping[str, Any]) -> None:
+        """A trial's latency was measured."""
+        self.write(self._event(Kind.MEASURED, key, 0, dict(latency)))
+
+    def retry(self, key: Key, smaller: Smaller, reason: str) -> None:
+        """A trial ran out of memory and goes on with another configuration."""
+        payload = {"config": dict(smaller.config), "fingerprint": smaller.fingerprint, "reason": reason}
+        trial = self.history.trials[key]
+        self.write(self._event(Kind.RETRY, key, trial.attempt + 1, payload), self._state(key, State.WAITING))
+
+    def fault(self, key: Key, reason: str) -> None:
+        """A trial's worker or node was lost."""
+        reports = self.history.trials[key].reports
+        place = self._faults.get(key, 0)
+        self.write(
+            self._event(Kind.FAULT, key, place, {"reason": reason, "reports": reports}),
+            self._state(key, State.INTERRUPTED),
+        )
+
     def opened(self, key: Key, artifact: Artifact, metrics: Mapping[str, float], digest: str) -> None:
         """The test set was opened for a finalist, and this came out."""
         place = ARTIFACTS.index(artifact.kind)
@@ -110,10 +140,18 @@ class Recorder:
             self._event(Kind.OPENED, key, 0, {"data_digest": digest, "metrics": dict(metrics)}),
         )
 
-    def interrupt(self) -> None:
-        """Mark what is open as interrupted."""
-        for trial in self.history.open():
-            self.state(trial.key, State.INTERRUPTED)
+    @contextmanager
+    def interrupted(self) -> Iterator[None]:
+        """Mark what is open as INTERRUPTED where the run is broken off, whatever broke it."""
+        try:
+            yield
+        except LeaseError:
+            raise  # another driver writes now
+        except BaseException:
+            with suppress(StateError):  # the disk may be what failed
+                for trial in self.history.open():
+                    self.state(trial.key, State.INTERRUPTED)
+            raise
 
     def note(self, kind: Kind, payload: dict[str, Any], *, index: int | None = None) -> None:
         """Write an event of the study itself, by default one of its present segment."""
@@ -133,9 +171,12 @@ class Recorder:
 
     def _take(self, event: Event) -> None:
         self.history.apply(event)
-        if event.kind is Kind.STATE:
-            key = Key(trial=event.trial, replicate=event.replicate)
-            self._states[key] = event.index + 1
+        places = {Kind.STATE: self._states, Kind.FAULT: self._faults}.get(event.kind)
+        if places is not None:
+            places[Key(trial=event.trial, replicate=event.replicate)] = event.index + 1
+
+    def _state(self, key: Key, state: State) -> Event:
+        return self._event(Kind.STATE, key, self._states.get(key, 0), {"state": state})
 
     def _event(self, kind: Kind, key: Key, index: int, payload: dict[str, Any]) -> Event:
         return Event(

@@ -24,9 +24,12 @@ class History:
     """Payload of the CLOSED event of the present segment."""
     deadline: bool = False
     """Whether the time budget ran out in the present segment."""
+    changes: list[tuple[Key, int]] = field(default_factory=list)
+    """Of every event of a trial, in order of arrival: which one, and how many reports it had made then."""
     began: float = 0.0
     updated: float = 0.0
     seq: int = 0
+    _open: set[Key] = field(default_factory=set)
 
     @classmethod
     def fold(cls, events: Iterable[Event]) -> Self:
@@ -57,24 +60,46 @@ class History:
     def _apply_trial(self, key: Key, event: Event) -> None:
         payload = event.payload
         if event.kind is Kind.START:
-            self.trials[key] = Trial(number=key.trial, replicate=key.replicate, **payload)
+            proposed = payload["fingerprint"]
+            self.trials[key] = Trial(number=key.trial, replicate=key.replicate, proposed=proposed, **payload)
         elif event.kind is Kind.ARTIFACT:
             self.artifacts[key, ARTIFACTS[event.index]] = payload
         elif event.kind is Kind.OPENED:
             self.opened[key] = payload
         else:
             self.trials[key] = _step(self.trials[key], event)
+        self._note(key)
 
     def open(self) -> list[Trial]:
         """The trials that are not final, in order of number and replicate."""
-        return sorted((t for t in self.trials.values() if not t.state.final), key=lambda t: (t.number, t.replicate))
+        return [self.trials[key] for key in sorted(self._open, key=lambda key: (key.trial, key.replicate))]
+
+    def _note(self, key: Key) -> None:
+        """Keep the lists of what changed and of what is open."""
+        if (trial := self.trials.get(key)) is None:
+            return
+        self.changes.append((key, trial.reports))
+        if trial.state.final:
+            self._open.discard(key)
+        else:
+            self._open.add(key)
 
 
 def _step(trial: Trial, event: Event) -> Trial:
     """A trial after one of its own events."""
+    payload = event.payload
     if event.kind is Kind.RECORD:
-        record = Record.from_dict(event.payload)
-        return replace(trial, records=(*trial.records[: record.report - 1], record))
+        record = Record.from_dict(payload)
+        return replace(trial, records=(*trial.records[: record.report - 1], record), tried=True, stalled=0)
     if event.kind is Kind.END:
-        return replace(trial, state=State(event.payload["state"]), reason=event.payload.get("reason", ""))
-    return trial if trial.state.final else replace(trial, state=State(event.payload["state"]))
+        return replace(trial, state=State(payload["state"]), reason=payload.get("reason", ""))
+    if event.kind is Kind.MEASURED:
+        return replace(trial, latency=payload["latency"], tried=True)
+    if event.kind is Kind.RETRY:
+        return replace(trial, config=payload["config"], fingerprint=payload["fingerprint"], attempt=event.index)
+    if event.kind is Kind.FAULT:
+        return replace(trial, stalled=trial.stalled + 1)
+    state = State(payload["state"])
+    if trial.state.final or state is trial.state:
+        return trial
+    return replace(trial, state=state, tried=trial.tried or state is State.RUNNING)

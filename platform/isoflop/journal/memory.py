@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 from isoflop.journal.event import Event
 from isoflop.journal.lease import gone, held, lost
@@ -20,6 +22,7 @@ class MemoryJournal:
         self._clock = clock
         self._lock = threading.RLock()
         self._events: dict[str, dict[tuple[str, int, int, int], Event]] = {}
+        self._logs: dict[str, list[Event]] = {}
         self._leases: dict[str, Lease] = {}
         self._seq = 0
 
@@ -36,12 +39,14 @@ class MemoryJournal:
                 if key not in table:
                     self._seq, fresh = self._seq + 1, fresh + 1
                     table[key] = replace(event, seq=self._seq)
+                    self._logs.setdefault(lease.study, []).append(table[key])
             return fresh
 
     def read(self, study: str, after: int = 0) -> Sequence[Event]:
         """A study's events with a `seq` above `after`, in order."""
         with self._lock:
-            return [event for event in self._events.get(study, {}).values() if event.seq > after]
+            log = self._logs.get(study, [])
+            return log[bisect_right(log, after, key=attrgetter("seq")) :]
 
     def studies(self) -> Sequence[str]:
         """Ids of all studies with events, oldest first."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from isoflop.journal.history import History
 from isoflop.plan import Decision, Proposal
-from isoflop.records import Key, State, Trial
+from isoflop.records import Key, Trial
 from isoflop.seeds import derive
-from isoflop.study_spec import Objective
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +30,7 @@ class FinalistsPlan:
             # Every finalist's first seed before any one's second.
             replicate, place = divmod(done, len(self.chosen))
             return Decision(start=self.propose(place, replicate))
-        return Decision(finished=True)
+        return Decision(finished=True, reason="budget")
 
     def propose(self, place: int, replicate: int) -> Proposal:
         """One seed of one finalist."""
@@ -44,11 +43,6 @@ class FinalistsPlan:
             fingerprint=trial.fingerprint,
             parameters=trial.parameters,
             flops=trial.flops,
+            memory=trial.memory,
             source=f"{self.study}/{trial.number}",
         )
-
-
-def choose(trials: Iterable[Trial], objective: Objective, top: int) -> Sequence[Trial]:
-    """The best COMPLETE trials by the search's objective, best first; of equals the lower number."""
-    complete = [trial for trial in trials if trial.state is State.COMPLETE]
-    return sorted(complete, key=lambda t: (-objective.sign * t.value(objective.metric), t.number))[:top]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from isoflop.config import TrialConfig
 from isoflop.errors import SpecError, TrialError
@@ -12,20 +12,24 @@ from isoflop.families import Scalar
 from isoflop.journal.history import History
 from isoflop.length import Length
 from isoflop.plan import Decision, Price, Proposal, Verdict
-from isoflop.planning.halving import rung_of, verdict
-from isoflop.planning.suggestion import suggest
-from isoflop.planning.view import ready, view
+from isoflop.planning.progress import Progress
+from isoflop.planning.samplers.build import build_sampler
+from isoflop.planning.samplers.protocol import Sampler
 from isoflop.records import Key, State, Trial
+from isoflop.seeds import derive
 from isoflop.space import SearchSpace
-from isoflop.study_spec import StudySpec
+from isoflop.study_spec import Constraint, StudySpec
 
 BARREN = 200
 """Trials in a row that were settled without a training, after which the space counts as exhausted."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchPlan:
-    """A plan over a space. Equal spec, data and code give equal trials on any number of workers."""
+    """A plan over a space. Equal spec, data and code give equal trials on any number of workers.
+
+    A call costs what is new in the history, and a suggestion what its sampler costs.
+    """
 
     spec: StudySpec
     space: SearchSpace
@@ -36,78 +40,115 @@ class SearchPlan:
     code: str
     """Version of the training core."""
     price: Price
+    _progress: list[Progress] = field(default_factory=list, compare=False, repr=False)
+    """What is known of the history that was decided on last, so that the next call need not begin anew."""
 
     def __call__(self, history: History) -> Decision:
         """Start the next trial if it may start; judge those at rungs."""
-        trials = {key.trial: trial for key, trial in history.trials.items()}
-        verdicts = {
-            Key(trial=trial.number): self._verdict(trial, rung, trials, out_of_time=history.deadline)
-            for trial in trials.values()
-            if (rung := rung_of(trial, self.spec.rungs)) is not None
-        }
-        if history.deadline or self._spent(trials):
-            return Decision(verdicts=verdicts, finished=True)
-        number = len(trials)
-        start = self.propose(number, trials) if ready(number, trials, self.spec) else None
-        return Decision(start=start, verdicts=verdicts)
+        progress = self._follow(history)
+        verdicts = progress.verdicts(measured=self._measured)
+        infeasible = {key: reason for key in verdicts if (reason := self._too_slow(history.trials[key]))}
+        verdicts |= dict.fromkeys(infeasible, Verdict.STOP)
+        if history.deadline:
+            return Decision(
+                verdicts=dict.fromkeys(verdicts, Verdict.STOP), infeasible=infeasible, finished=True, reason="time"
+            )
+        start, reason = self._start(progress)
+        return Decision(start=start, verdicts=verdicts, infeasible=infeasible, finished=bool(reason), reason=reason)
 
-    def propose(self, number: int, trials: Mapping[int, Trial]) -> Proposal:
+    def _follow(self, history: History) -> Progress:
+        if not self._progress or self._progress[0].history is not history:
+            self._progress[:] = [Progress(self.spec, self.space, self.images, history)]
+        self._progress[0].advance()
+        return self._progress[0]
+
+    def _start(self, progress: Progress) -> tuple[Proposal | None, str]:
+        """The next trial, if it may start; why there will never be another, where there will not."""
+        number = progress.count
+        if progress.barren >= BARREN:
+            return None, "space exhausted"
+        if self.spec.budget.trials is not None and progress.spending.charged(number) >= self.spec.budget.trials:
+            return None, "budget"
+        if not progress.view.ready(number):
+            return None, ""
+        if progress.alike(number):
+            return None, "failing"
+        if progress.spending.exhausted(number):
+            return None, "budget"
+        return self._proposal(number, progress), ""
+
+    def _proposal(self, number: int, progress: Progress) -> Proposal:
+        """The next trial, drawn once: what it sees is fixed, but where the order of arrival counts."""
+        if progress.proposed is None or progress.proposed[0] != number or self.spec.asynchronous:
+            progress.proposed = number, self.propose(number, progress)
+        return progress.proposed[1]
+
+    def propose(self, number: int, progress: Progress) -> Proposal:
         """Trial `number`, settled at once where it breaks a constraint or was trained before."""
-        params, source = self._params(number, trials)
+        params, source = self._params(number, progress)
         proposal = self.settled(number, params, source=source)
-        twins = (t.number for t in trials.values() if t.fingerprint == proposal.fingerprint and not t.state.free)
-        if proposal.state is None and (twin := next(twins, None)) is not None:
+        twin = progress.twins.get(proposal.fingerprint)
+        if proposal.state is None and twin is not None:
             return replace(proposal, state=State.DUPLICATE, reason=f"equal to trial {twin}")
         return proposal
 
     def settled(self, number: int, params: Mapping[str, Scalar], *, source: str) -> Proposal:
         """A trial of these parameters, INFEASIBLE where it breaks a constraint or can have no horizon."""
         config = self.space.config(params, study=self.spec, data_digest=self.digest)
-        parameters, flops, state, reason = self._settle(config)
+        costs, reason = self._costs(config)
         return Proposal(
             key=Key(trial=number),
             params=params,
             config=config.params(),
             seed=self.spec.seed,
             fingerprint=config.fingerprint(self.code),
-            parameters=parameters,
-            flops=flops,
+            parameters=int(costs.get("parameters", 0)),
+            flops=float(costs.get("flops", 0)),
+            memory=int(costs.get("memory", 0)),
             source=source,
-            state=state,
+            state=State.INFEASIBLE if reason else None,
             reason=reason,
         )
 
-    def _params(self, number: int, trials: Mapping[int, Trial]) -> tuple[Mapping[str, Scalar], str]:
-        families = self.space.families()
-        if number < len(families):
-            return self.space.default(families[number]), "default"
-        if number - len(families) < len(self.spec.enqueue):
-            return self.space.complete(self.spec.enqueue[number - len(families)]), "enqueued"
-        return suggest(number, view(number, trials, self.spec), self.space, self.spec), self.spec.sampler.name
+    def _params(self, number: int, progress: Progress) -> tuple[Mapping[str, Scalar], str]:
+        for family in self.space.families():
+            if family not in progress.defaults:
+                return self.space.default(family), "default"
+        if progress.enqueued < len(self.spec.enqueue):
+            return self.space.complete(self.spec.enqueue[progress.enqueued]), "enqueued"
+        seed = derive(self.spec.seed, "suggest", number)
+        return self._sampler(number, progress.view.of(number), seed), self.spec.sampler.name
 
-    def _settle(self, config: TrialConfig) -> tuple[int, float, State | None, str]:
-        """Parameters, FLOPs, and why it cannot be trained."""
+    @cached_property
+    def _sampler(self) -> Sampler:
+        return build_sampler(self.spec, self.space)
+
+    @cached_property
+    def _measured(self) -> bool:
+        """Whether trials need their latency measured."""
+        named = [c.quantity for c in self.spec.constraints] + [o.metric for o in self.spec.objectives]
+        return "latency" in named
+
+    def _too_slow(self, trial: Trial) -> str:
+        """How a measured latency breaks a constraint, empty where it does not."""
+        if trial.latency is None:
+            return ""
+        return _broken([c for c in self.spec.constraints if c.quantity == "latency"], {"latency": trial.latency})
+
+    def _costs(self, config: TrialConfig) -> tuple[Mapping[str, float], str]:
+        """What a configuration's model costs, and why it cannot be trained, empty where it can."""
         try:
-            found = self.price(config.model, batch=config.train.batch_size)
+            found = self.price(config.model, batch=config.train.micro_batch or config.train.batch_size)
         except SpecError as error:
-            return 0, 0.0, State.INFEASIBLE, str(error)
+            return {}, str(error)
         values = {"parameters": found.parameters, "flops": found.flops, "memory": found.memory}
-        broken = [f"{c} (is {values[c.quantity]:.4g})" for c in self.spec.constraints if c.excess(values) > 0]
+        reasons = [_broken([c for c in self.spec.constraints if c.quantity in values], values)]
         try:
             Length.of(config.train, images=self.images, flops=found.flops)
         except TrialError as error:
-            broken.append(str(error))
-        state = State.INFEASIBLE if broken else None
-        return found.parameters, float(found.flops), state, "; ".join(broken)
+            reasons.append(str(error))
+        return values, "; ".join(filter(None, reasons))
 
-    def _verdict(self, trial: Trial, rung: int, trials: Mapping[int, Trial], *, out_of_time: bool) -> Verdict:
-        if out_of_time:
-            return Verdict.STOP
-        assert self.spec.halving is not None, "a rung without halving"
-        return verdict(trial.number, rung, trials, self.spec.halving.eta, self.spec.objectives[0])
 
-    def _spent(self, trials: Mapping[int, Trial]) -> bool:
-        if sum(not trial.state.free for trial in trials.values()) >= (self.spec.budget.trials or math.inf):
-            return True
-        tail = [trials[n] for n in range(max(0, len(trials) - BARREN), len(trials))]
-        return len(tail) == BARREN and all(trial.state.free for trial in tail)
+def _broken(constraints: list[Constraint], values: Mapping[str, float]) -> str:
+    return "; ".join(f"{c} (is {values[c.quantity]:.4g})" for c in constraints if c.excess(values) > 0)

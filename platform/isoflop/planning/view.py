@@ -1,53 +1,122 @@
 """What the suggestion of a trial may see of the others: fixed by the look-ahead, never by who arrived first.
 
 Trial n starts once trials up to n - L have passed rung 0, up to n - L * eta rung 1, and so on, up to the horizon. Its
-suggestion sees those records and no others, though more may stand in the journal.
+suggestion sees those records and no others, though more may stand in the journal. In general it sees a trial up to a
+report r once it stands L * r / (first rung) back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
+from typing import overload
 
 from isoflop.plan import Verdict
-from isoflop.planning.halving import passed, verdict
+from isoflop.planning.ladder import Ladder
+from isoflop.planning.samplers.protocol import Observation
+from isoflop.planning.scores import score, violation
+from isoflop.planning.standing import Standing
 from isoflop.records import State, Trial
+from isoflop.space import SearchSpace
 from isoflop.study_spec import StudySpec
 
 
-def ready(number: int, trials: Mapping[int, Trial], spec: StudySpec) -> bool:
-    """Whether trial `number` may be suggested."""
-    return all(passed(trials[n], _needed(number - n, spec)) for n in range(number) if _level(number - n, spec) > 0)
+class View:
+    """The trials as suggestions see them, taken along from number to number: each step looks at a trial a level."""
+
+    def __init__(self, spec: StudySpec, space: SearchSpace, ladder: Ladder, standing: Standing) -> None:
+        self.spec, self.space, self.ladder, self.standing = spec, space, ladder, standing
+        levels = ladder.rungs.levels
+        self.distances = {report: -(-spec.look_ahead * report // levels[0]) for report in levels}
+        """How far back a trial stands that is seen up to a report."""
+        self.nearest = self.distances[levels[0]]
+        """How far back a trial stands at least of which anything is seen."""
+        self._seen: list[Observation | None] = []
+        self._known: dict[int, bool] = {}
+
+    def ready(self, number: int) -> bool:
+        """Whether trial `number` may be suggested."""
+        if self.spec.asynchronous:
+            return True
+        return all(self.standing.frontier(r) > number - d for r, d in self.distances.items() if number >= d)
+
+    def of(self, number: int) -> Sequence[Observation]:
+        """The trials before `number`, as its suggestion sees them, in order."""
+        if self.spec.asynchronous:
+            return Late(partial(self._now, number))
+        if number < len(self._seen):
+            self._seen = []
+        while len(self._seen) < number:
+            self._step(len(self._seen))
+        return [one for one in self._seen if one is not None]
+
+    def reports(self, number: int, by: int) -> int:
+        """Up to which report trial `by` sees trial `number`."""
+        if self.spec.asynchronous:
+            return self.standing.trials[number].reports
+        return max((r for r, distance in self.distances.items() if by - number >= distance), default=0)
+
+    def _now(self, number: int) -> list[Observation]:
+        """Every trial as it stands."""
+        everything = (self._observe(trial, trial.reports, trial.state) for trial in self.standing.trials[:number])
+        return [one for one in everything if one is not None]
+
+    def _step(self, last: int) -> None:
+        """See one trial more: `last` itself, and at each level the one that has moved there."""
+        self._seen.append(self._cut(self.standing.trials[last], self.reports(last, last + 1)))
+        for distance in self.distances.values():
+            if (number := last + 1 - distance) >= 0:
+                self._seen[number] = self._cut(self.standing.trials[number], self.reports(number, last + 1))
+
+    def _cut(self, trial: Trial, reports: int) -> Observation | None:
+        """A trial as it was when it had made so many reports; it may have gone further since."""
+        ended = trial.state.final and (trial.reports < reports or trial.reports == reports == self.ladder.rungs.horizon)
+        if trial.free or (ended and reports):
+            return self._observe(trial, trial.reports, trial.state)
+        at_rung = reports in self.ladder.rungs.rungs(trial.number) and trial.reports >= reports
+        stopped = at_rung and self.ladder.verdict(trial.number, reports) is Verdict.STOP
+        return self._observe(trial, reports, State.PRUNED if stopped else State.RUNNING)
+
+    def _observe(self, trial: Trial, reports: int, state: State) -> Observation | None:
+        if state is State.DUPLICATE or not self._in_space(trial):
+            return None
+        objectives = self.spec.objectives
+        made = range(1, min(reports, trial.reports) + 1)
+        scores = {r: found for r in made if (found := score(trial, r, objectives)) is not None}
+        if state is State.COMPLETE and trial.reports not in scores:
+            state = State.FAILED
+        broken = violation(trial, reports, self.spec.constraints) if state.final else 0.0
+        return Observation(number=trial.number, params=trial.params, state=state, scores=scores, violation=broken)
+
+    def _in_space(self, trial: Trial) -> bool:
+        """Whether the space still has a trial's parameters: it may have changed since."""
+        if trial.number not in self._known:
+            self._known[trial.number] = self.space.contains(trial.params)
+        return self._known[trial.number]
 
 
-def view(number: int, trials: Mapping[int, Trial], spec: StudySpec) -> Sequence[Trial]:
-    """The trials before `number` as its suggestion sees them, in order."""
-    return [_seen(trials[n], _needed(number - n, spec), trials, spec) for n in range(number)]
+class Late(Sequence[Observation]):
+    """Observations that are made when they are first looked at: a random sampler never does."""
 
+    def __init__(self, make: Callable[[], list[Observation]]) -> None:
+        self._make = make
 
-def _level(distance: int, spec: StudySpec) -> int:
-    """How many rungs a trial this far back must have passed; the horizon counts as the last."""
-    eta = spec.halving.eta if spec.halving else 1
-    return sum(distance >= spec.look_ahead * eta**k for k in range(len(spec.rungs) + 1))
+    @cached_property
+    def _items(self) -> list[Observation]:
+        return self._make()
 
+    @overload
+    def __getitem__(self, place: int) -> Observation: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Observation]: ...
+    def __getitem__(self, place: int | slice) -> Observation | list[Observation]:
+        """One of them, or some."""
+        return self._items[place]
 
-def _needed(distance: int, spec: StudySpec) -> int:
-    """The report up to which a trial this far back is seen."""
-    level = _level(distance, spec)
-    return (0, *spec.rungs, spec.fidelity.reports)[level]
+    def __iter__(self) -> Iterator[Observation]:
+        """All of them."""
+        return iter(self._items)
 
-
-def _seen(trial: Trial, reports: int, trials: Mapping[int, Trial], spec: StudySpec) -> Trial:
-    """A trial cut down to what had been decided by its first `reports` reports."""
-    if trial.state.free:
-        return trial
-    seen = trial.records[:reports]
-    if len(seen) == reports == spec.fidelity.reports or (trial.state.final and trial.reports < reports):
-        return trial
-    stopped = reports in spec.rungs and _stopped(trial.number, reports, trials, spec)
-    return replace(trial, records=seen, state=State.PRUNED if stopped else State.RUNNING, reason="")
-
-
-def _stopped(number: int, rung: int, trials: Mapping[int, Trial], spec: StudySpec) -> bool:
-    assert spec.halving is not None, "rungs without halving"
-    return verdict(number, rung, trials, spec.halving.eta, spec.objectives[0]) is Verdict.STOP
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._items)

@@ -1,0 +1,105 @@
+"""Where studies run: a state folder with its journal, an executor, a tracker, and who watches."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from isoflop.config import TrialConfig
+from isoflop.execution.desk import Smaller
+from isoflop.execution.inline import InlineExecutor
+from isoflop.execution.protocol import Executor
+from isoflop.execution.recorder import Listener
+from isoflop.home import Home
+from isoflop.journal.event import Event, Kind
+from isoflop.journal.sqlite import SqliteJournal
+from isoflop.provenance import code_version
+from isoflop.records import Job, Key, Trial
+from isoflop.study_spec import StudySpec
+
+ExecutorName = Literal["inline", "ray"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bench:
+    """A state folder and what runs studies in it."""
+
+    home: Home
+    executor: ExecutorName = "ray"
+    address: str | None = None
+    """A Ray cluster to join; none means one on this machine."""
+    tracking_uri: str | None = None
+    """MLflow's server or database; none means the one in the state folder."""
+    listeners: Sequence[Listener] = ()
+
+    @classmethod
+    def here(cls, **fields: Any) -> Self:
+        """A bench in the state folder that the environment names. Raises `StateError` where it cannot be written."""
+        return cls(home=Home.find().ensure(), **fields)
+
+    @property
+    def journal(self) -> SqliteJournal:
+        """The journal of the state folder."""
+        return SqliteJournal(self.home.ensure().journal)
+
+    def build_executor(self, spec: StudySpec) -> Executor:
+        """The executor that was asked for; Ray is imported only where it is used."""
+        if self.executor == "inline":
+            return InlineExecutor()
+        from isoflop.execution.ray_executor import RayExecutor
+
+        return RayExecutor(spec.resources, address=self.address)
+
+    def tracker(self, study: str) -> AbstractContextManager[Listener]:
+        """Writes a study's records to MLflow from a thread of its own while the context lasts."""
+        from isoflop.tracking.background import tracked
+
+        uri = self.tracking_uri or f"sqlite:///{self.home.mlflow}"
+        return tracked(study, self.journal, uri=uri, artifacts=self.home.mlflow_artifacts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyDesk:
+    """Jobs for the trials of one study, with their folders below the state folder."""
+
+    home: Home
+    study: str
+    data: str
+    """Folder of the prepared data set."""
+    spec: StudySpec
+    keep: bool
+    """Whether weights and predictions of finished trainings are kept."""
+
+    def job(self, trial: Trial) -> Job:
+        """What a worker is given to train a trial."""
+        return Job(
+            study=self.study,
+            key=trial.key,
+            config=trial.config,
+            seed=trial.seed,
+            data=self.data,
+            checkpoints=str(self.home.checkpoints(self.study, trial.key)),
+            artifacts=str(self.home.artifacts(self.study, trial.key)) if self.keep else None,
+            batch=self.spec.latency.batch,
+            passes=self.spec.latency.passes,
+        )
+
+    def smaller(self, trial: Trial) -> Smaller | None:
+        """A trial's configuration with a smaller micro-batch, none where it cannot be smaller."""
+        config = TrialConfig.from_params(trial.config).halved()
+        if config is None:
+            return None
+        return Smaller(config=config.params(), fingerprint=config.fingerprint(code_version()))
+
+    def forget_checkpoints(self) -> Callable[[Event], None]:
+        """A listener: checkpoints of trials that are final are of no more use."""
+
+        def listen(event: Event) -> None:
+            if event.kind is Kind.END:
+                key = Key(trial=event.trial, replicate=event.replicate)
+                shutil.rmtree(self.home.checkpoints(self.study, key), ignore_errors=True)
+
+        return listen

@@ -1,0 +1,103 @@
+"""What a search plan knows of a history: it follows the changes, so that a decision costs what is new."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from itertools import islice
+
+from isoflop.journal.history import History
+from isoflop.plan import Proposal, Verdict
+from isoflop.planning.ladder import Ladder
+from isoflop.planning.rungs import Rungs
+from isoflop.planning.spending import Spending
+from isoflop.planning.standing import Standing
+from isoflop.planning.view import View
+from isoflop.records import Key, State, Trial
+from isoflop.space import FAMILY, SearchSpace
+from isoflop.study_spec import StudySpec
+
+ALIKE = 8
+"""Trials that fail alike, before any other has trained to a rung, after which a search is given up."""
+
+
+class Progress:
+    """How far a search has come. Equal histories give equal progress, followed step by step or taken in at once."""
+
+    def __init__(self, spec: StudySpec, space: SearchSpace, images: int, history: History) -> None:
+        self.history = history
+        self.standing = Standing(history)
+        self.ladder = Ladder(spec, Rungs.of(spec), self.standing)
+        self.view = View(spec, space, self.ladder, self.standing)
+        self.spending = Spending(spec.budget, images, self.standing, self.view)
+        self.twins: dict[str, int] = {}
+        """Which trial was the first with a fingerprint, of those that were not settled at once."""
+        self.defaults: set[str] = set()
+        """Families whose default was proposed."""
+        self.enqueued = 0
+        """How many of the enqueued configurations were proposed."""
+        self.proposed: tuple[int, Proposal] | None = None
+        """The last proposal and its number: it is asked for after every event until it starts."""
+        self._open: dict[int, Trial] = {}
+        self._begun = 0
+
+    @property
+    def count(self) -> int:
+        """How many trials there are."""
+        return len(self.standing.trials)
+
+    @property
+    def barren(self) -> int:
+        """How many trials in a row, up to the last, were free."""
+        trials = self.standing.trials
+        first = next((n for n in range(len(trials), 0, -1) if not trials[n - 1].free), 0)
+        return len(trials) - first
+
+    def advance(self) -> None:
+        """Take in what changed."""
+        for trial, reports in self.standing.advance():
+            if trial.number == self._begun:
+                self._begin(trial)
+            self.ladder.take(trial, reports)
+            if trial.state.final:
+                self._open.pop(trial.number, None)
+            else:
+                self._open[trial.number] = trial
+
+    def verdicts(self, *, measured: bool) -> dict[Key, Verdict]:
+        """What becomes of each open trial that stands at a rung, or whose latency is wanted and not known."""
+        found: dict[Key, Verdict] = {}
+        for trial in self._open.values():
+            if measured and trial.latency is None:
+                found[trial.key] = Verdict.MEASURE
+            elif (rung := self.ladder.at(trial)) is not None:
+                found[trial.key] = self.ladder.verdict(trial.number, rung)
+            elif measured and not trial.reports:
+                found[trial.key] = Verdict.GO
+        return found
+
+    def alike(self, number: int) -> bool:
+        """Whether all trials that trial `number` sees have failed before they reported, several of them alike."""
+        causes: Counter[str] = Counter()
+        for trial in islice(self.standing.trials, max(0, number - self.view.nearest)):
+            if trial.free:
+                continue
+            if trial.state is not State.FAILED or trial.reports:
+                return False
+            causes[cause(trial.reason)] += 1
+        return max(causes.values(), default=0) >= ALIKE
+
+    def _begin(self, trial: Trial) -> None:
+        """A trial was proposed."""
+        self._begun += 1
+        if not trial.free:
+            self.twins.setdefault(trial.proposed, trial.number)
+        if trial.source == "default":
+            self.defaults.add(str(trial.config[FAMILY]))
+        self.enqueued += trial.source == "enqueued"
+
+
+def cause(reason: str) -> str:
+    """What failures have in common: the last line of their reason, without its numbers."""
+    lines = reason.strip().splitlines()
+    return re.sub(r"\d+(\.\d+)?", "#", lines[-1]) if lines else ""
