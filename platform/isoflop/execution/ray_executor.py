@@ -39,7 +39,8 @@ from isoflop.execution.capacity import workers
 from isoflop.execution.desk import Desk
 from isoflop.execution.floor import Floor
 from isoflop.execution.outcome import Outcome
-from isoflop.execution.ray_worker import JOB, OUTCOME, pack, trainable
+from isoflop.execution.packing import Packing, gpu_memory
+from isoflop.execution.ray_worker import JOB, OUTCOME, SHARE, pack, trainable
 from isoflop.execution.recorder import Recorder
 from isoflop.execution.training import Open
 from isoflop.plan import Plan, Verdict
@@ -55,7 +56,9 @@ class RayExecutor:
 
     def run(self, plan: Plan, recorder: Recorder, desk: Desk, open_training: Open) -> None:
         """Run to the end."""
-        tuning = Tuning(Floor(plan, recorder, desk), silence=seconds(self.resources.silence))
+        gpus = self.resources.gpus
+        packing = Packing(gpus, gpu_memory() if gpus == "auto" else 0)
+        tuning = Tuning(Floor(plan, recorder, desk), packing, silence=seconds(self.resources.silence))
         with (
             cluster(self.resources, self.address),
             tempfile.TemporaryDirectory(prefix="isoflop-ray-") as scratch,
@@ -89,9 +92,12 @@ def cluster(resources: Resources, address: str | None = None) -> Iterator[None]:
 
 def _tune(tuning: Tuning, resources: Resources, open_training: Open, scratch: Path) -> None:
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    gpus = 0.0 if resources.gpus == "auto" else float(resources.gpus)
+
+    def need(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        return tune.PlacementGroupFactory([{"CPU": float(resources.threads), "GPU": config[SHARE]}])
+
     tuner = tune.Tuner(
-        tune.with_resources(trainable(open_training), {"cpu": float(resources.threads), "gpu": gpus}),
+        tune.with_resources(trainable(open_training), need),
         tune_config=tune.TuneConfig(
             search_alg=PlanSearcher(tuning), scheduler=PlanScheduler(tuning), num_samples=-1, reuse_actors=True
         ),
@@ -109,8 +115,8 @@ def _tune(tuning: Tuning, resources: Resources, open_training: Open, scratch: Pa
 class Tuning:
     """What Tune's searcher, scheduler and callbacks share: the floor, and which training each Tune trial runs."""
 
-    def __init__(self, floor: Floor, *, silence: float) -> None:
-        self.floor, self.silence = floor, silence
+    def __init__(self, floor: Floor, packing: Packing, *, silence: float) -> None:
+        self.floor, self.packing, self.silence = floor, packing, silence
         self.error: Exception | None = None
         """What must end the run, where Tune would wrap it."""
         self._trials: dict[Key, TuneTrial] = {}
@@ -138,7 +144,7 @@ class Tuning:
         """The job of a training that no Tune trial runs yet, none to wait, FINISHED at the end."""
         key = self.floor.next(held=self._trials)
         if key is not None:
-            return {JOB: pack(self.floor.take(key))}
+            return {JOB: pack(self.floor.take(key)), SHARE: self.packing.share(self.floor.trial(key))}
         return str(Searcher.FINISHED) if self.floor.finished else None
 
     def add(self, trial: TuneTrial) -> None:
@@ -155,8 +161,13 @@ class Tuning:
         key = key_of(trial)
         self._heard[key] = time.monotonic()
         verdict = self.floor.report(key, outcome)
+        if outcome.record is not None:
+            self.packing.learn(self.floor.trial(key), outcome.record)
+        if outcome.exhausted:
+            self.packing.exhausted(key)
+            verdict = Verdict.STOP  # Tune forgets it: it comes again with another share of a GPU
         if verdict is not Verdict.GO:
-            del self._heard[key]
+            self._heard.pop(key, None)
         if verdict is Verdict.STOP:
             del self._trials[key]
         return verdict
@@ -175,7 +186,7 @@ class Tuning:
             if trial is None:
                 return None  # one that Tune does not know yet comes first
             if trial.status == TuneTrial.PAUSED:
-                trial.set_config({JOB: pack(self.floor.take(key))})  # type: ignore[no-untyped-call]
+                trial.set_config({**trial.config, JOB: pack(self.floor.take(key))})  # type: ignore[no-untyped-call]
                 return trial
         return None
 

@@ -19,6 +19,8 @@ from isoflop.records import Job, Key
 
 JOB = "job"
 """Key of a Tune configuration under which the job stands."""
+SHARE = "gpus"
+"""Key of a Tune configuration under which the trial's share of a GPU stands."""
 OUTCOME = "outcome"
 """Key of a Tune result under which a step's outcome stands, as text."""
 
