@@ -339,7 +339,7 @@ def _closed(recorder: Recorder, plan: Plan) -> Iterator[None]:
         yield
         _check(recorder.history)
     except KeyboardInterrupt:
-        recorder.note(Kind.CLOSED, {"state": "STOPPED", "reason": "interrupted"})
+        recorder.note(Kind.CLOSED, {"state": State.INTERRUPTED, "reason": "stopped"})
         raise
     except LeaseError:
         raise  # another driver writes now

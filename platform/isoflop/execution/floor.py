@@ -44,8 +44,13 @@ class Floor:
         """The training to give to a free worker: one that waited and may go on, else a fresh one; none where all wait.
 
         Trials that are decided on are settled on the way. Where the one whose turn it is is `held`, it comes to its
-        worker in another way, and the answer is none.
+        worker in another way, and the answer is none. Raises `KeyboardInterrupt` where the run was asked to stop and
+        nothing runs any more.
         """
+        if self.recorder.stopping:
+            if not self.running:
+                raise KeyboardInterrupt
+            return None
         self._settle()
         if not self.ready():
             self._propose()
@@ -54,6 +59,8 @@ class Floor:
 
     def ready(self) -> list[Key]:
         """Open trainings without a worker that may have one, in order."""
+        if self.recorder.stopping:
+            return []
         decision = self.decide()
         idle = [trial.key for trial in self.recorder.history.open() if trial.key not in self.running]
         if _wanted(decision):  # a latency is measured while nothing else runs
@@ -114,7 +121,7 @@ class Floor:
         verdict = decision.of(key)
         if verdict is Verdict.STOP:
             self.recorder.stop(key, decision)
-        elif pause or verdict is not Verdict.GO or _wanted(decision):
+        elif pause or verdict is not Verdict.GO or _wanted(decision) or self.recorder.stopping:
             self.recorder.state(key, State.WAITING)
             return Verdict.WAIT
         return verdict

@@ -5,6 +5,7 @@ from __future__ import annotations
 from isoflop.execution.desk import Desk
 from isoflop.execution.floor import Floor
 from isoflop.execution.recorder import Recorder
+from isoflop.execution.signals import stoppable
 from isoflop.execution.training import Open
 from isoflop.execution.worker import Worker
 from isoflop.plan import Plan, Verdict
@@ -17,7 +18,7 @@ class InlineExecutor:
     def run(self, plan: Plan, recorder: Recorder, desk: Desk, open_training: Open) -> None:
         """Run to the end."""
         floor = Floor(plan, recorder, desk)
-        with recorder.interrupted():
+        with recorder.interrupted(), stoppable(recorder.ask_to_stop):
             while (key := floor.next()) is not None:
                 _train(floor, key, open_training)
             assert floor.finished, "the plan waits for itself"

@@ -38,10 +38,12 @@ from ray.tune.search import Searcher
 from isoflop.execution.capacity import workers
 from isoflop.execution.desk import Desk
 from isoflop.execution.floor import Floor
+from isoflop.execution.heartbeat import heartbeat
 from isoflop.execution.outcome import Outcome
 from isoflop.execution.packing import Packing, gpu_memory
 from isoflop.execution.ray_worker import JOB, OUTCOME, SHARE, pack, trainable
 from isoflop.execution.recorder import Recorder
+from isoflop.execution.signals import stoppable
 from isoflop.execution.training import Open
 from isoflop.plan import Plan, Verdict
 from isoflop.records import Key
@@ -63,6 +65,8 @@ class RayExecutor:
             cluster(self.resources, self.address),
             tempfile.TemporaryDirectory(prefix="isoflop-ray-") as scratch,
             recorder.interrupted(),
+            stoppable(recorder.ask_to_stop),  # after Ray's start, which sets handlers of its own
+            heartbeat(ray.get_runtime_context().gcs_address),
         ):
             try:
                 _tune(tuning, self.resources, open_training, Path(scratch))
@@ -142,6 +146,8 @@ class Tuning:
 
     def suggest(self) -> dict[str, Any] | str | None:
         """The job of a training that no Tune trial runs yet, none to wait, FINISHED at the end."""
+        if self._saving():
+            return None
         key = self.floor.next(held=self._trials)
         if key is not None:
             return {JOB: pack(self.floor.take(key)), SHARE: self.packing.share(self.floor.trial(key))}
@@ -180,7 +186,9 @@ class Tuning:
             self._ended.append(key)
 
     def resume(self) -> TuneTrial | None:
-        """The paused trial whose turn it is."""
+        """The paused trial whose turn it is. Raises `KeyboardInterrupt` where the run is to stop and all is saved."""
+        if self.floor.recorder.stopping and not self._saving():
+            raise KeyboardInterrupt
         for key in self.floor.ready():
             trial = self._trials.get(key)
             if trial is None:
@@ -199,6 +207,11 @@ class Tuning:
         for key in killed:
             self._heard.pop(key, None)
         return [self._trials.pop(key) for key in {*ended, *killed}]
+
+    def _saving(self) -> bool:
+        """Whether the run was asked to stop, and trainings are still on their way to a checkpoint."""
+        running = any(trial.status == TuneTrial.RUNNING for trial in self._trials.values())
+        return running and self.floor.recorder.stopping
 
     def silent(self) -> list[TuneTrial]:
         """Trials whose workers have said nothing for too long."""

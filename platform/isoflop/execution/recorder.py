@@ -43,7 +43,7 @@ class Recorder:
         self._states: dict[Key, int] = {}
         self._faults: dict[Key, int] = {}
         self._decided: tuple[int, Decision] | None = None
-        self._stop = threading.Event()
+        self._stop, self._asked = threading.Event(), threading.Event()
         self._lease: Lease | None = None
         self._lost: LeaseError | None = None
 
@@ -60,6 +60,15 @@ class Recorder:
         self._stop.set()
         if self._lease is not None:
             self.journal.release(self._lease)
+
+    def ask_to_stop(self) -> None:
+        """End the run once every training has reported and is saved."""
+        self._asked.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run was asked to stop."""
+        return self._asked.is_set()
 
     def decide(self, plan: Plan) -> Decision:
         """What the plan says of the present history; asked again only after something happened."""

@@ -6,6 +6,7 @@ import time
 import traceback
 from dataclasses import dataclass, field
 
+from isoflop.crashpoints import crash
 from isoflop.errors import ExhaustedError, IsoflopError, StateError
 from isoflop.execution.outcome import Outcome
 from isoflop.execution.training import Open, Training
@@ -29,7 +30,9 @@ class Worker:
 
     def step(self) -> Outcome:
         """Train to the next report, or measure the latency where the job asks for it."""
+        crash("worker.step")
         outcome = self._outcome()
+        crash("worker.before_outcome")
         if outcome.record is None and outcome.latency is None:
             self._training = None  # broken off within a step: nothing to save or to go on with
         return outcome

@@ -35,6 +35,7 @@ with warnings.catch_warnings():
 from safetensors import SafetensorError, safe_open
 from sqlalchemy.exc import SQLAlchemyError
 
+from isoflop.crashpoints import crash
 from isoflop.errors import StateError
 from isoflop.journal.event import Event
 from isoflop.records import Key, State
@@ -144,6 +145,7 @@ class MlflowTracker:
     def _create(self, experiment: str, name: str, began: float, tags: dict[str, str]) -> Handle:
         source = {"mlflow.source.name": "isoflop", "mlflow.source.type": "LOCAL"}
         run = self.client.create_run(experiment, start_time=_ms(began), tags=tags | source, run_name=name)
+        crash("tracker.after_create")
         return _handle(run)
 
     def _present(self, study: str) -> Handle:
@@ -181,6 +183,7 @@ class MlflowTracker:
             self._log_weights(run, self.home / update.weights)
         status = STATUS.get(update.state, "FINISHED") if update.state else run.status
         if update.ended is not None:
+            crash("tracker.before_end")
             self.client.set_terminated(run.id, status, _ms(update.ended))
         elif status != run.status:
             self.client.update_run(run.id, status)

@@ -112,7 +112,7 @@ def _start(update: Update, event: Event) -> None:
         # Only text can be a secret: a setting such as `model.tokens: 4` is none.
         text = redact(key, value) if isinstance(value, str) else to_text(value)
         update.params[legal(key)] = clip(text, PARAM_LIMIT)
-    for name in ("parameters", "flops"):
+    for name in ("parameters", "flops", "memory"):
         update.number(name, payload.get(name, 0), 0, event.time)
 
 
@@ -153,6 +153,23 @@ def _opened(update: Update, event: Event) -> None:
         update.number(name, value, 0, event.time)
 
 
+def _measured(update: Update, event: Event) -> None:
+    update.number("latency", event.payload["latency"], 0, event.time)
+    update.tag("latency_hardware", event.payload.get("hardware", ""))
+
+
+def _retry(update: Update, event: Event) -> None:
+    """Parameters cannot be written twice, so what changed stands in tags."""
+    update.tag("fingerprint", event.payload["fingerprint"])
+    update.tag("retry", event.payload["reason"])
+    update.tag("retry_micro_batch", event.payload["config"].get("train.micro_batch"))
+
+
+def _fault(update: Update, event: Event) -> None:
+    update.tag("faults", event.index + 1)
+    update.tag("fault", event.payload["reason"])
+
+
 TRIAL_EVENTS = {
     Kind.START: _start,
     Kind.STATE: _state,
@@ -160,6 +177,9 @@ TRIAL_EVENTS = {
     Kind.END: _end,
     Kind.ARTIFACT: _artifact,
     Kind.OPENED: _opened,
+    Kind.MEASURED: _measured,
+    Kind.RETRY: _retry,
+    Kind.FAULT: _fault,
 }
 
 

@@ -249,7 +249,7 @@ def _counts(history: History) -> dict[str, int]:
 
 
 def _state(history: History) -> str:
-    """COMPLETE, STOPPED or FAILED once closed; before, INTERRUPTED where all that is open was, else RUNNING."""
+    """COMPLETE, INTERRUPTED or FAILED once closed; before, INTERRUPTED where all that is open was, else RUNNING."""
     if history.closed is not None:
         return str(history.closed["state"])
     states = {trial.state for trial in history.open()}

@@ -69,9 +69,9 @@ def test_state_of_a_study(journal: MemoryJournal, store: Store) -> None:
     assert store.studies()[0]["state"] == "RUNNING"
     writer.write(Kind.STATE, 0, index=1, payload={"state": "INTERRUPTED"})
     assert store.studies()[0]["state"] == "INTERRUPTED"
-    writer.write(Kind.CLOSED, payload={"state": "STOPPED", "reason": "by a person"})
+    writer.write(Kind.CLOSED, payload={"state": "INTERRUPTED", "reason": "by a person"})
     row = store.studies()[0]
-    assert (row["state"], row["reason"]) == ("STOPPED", "by a person")
+    assert (row["state"], row["reason"]) == ("INTERRUPTED", "by a person")
 
 
 def test_trials_are_strict_json_and_a_rung_is_a_pruned_ones_last_report(journal: MemoryJournal, store: Store) -> None:
