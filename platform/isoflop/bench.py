@@ -83,6 +83,7 @@ class StudyDesk:
             data=self.data,
             checkpoints=str(self.home.checkpoints(self.study, trial.key)),
             artifacts=str(self.home.artifacts(self.study, trial.key)) if self.keep else None,
+            log=str(self.home.logs(self.study, trial.key)),
             batch=self.spec.latency.batch,
             passes=self.spec.latency.passes,
         )

@@ -158,6 +158,11 @@ class TrainConfig(Part):
     threads: Count = 1
     """CPU threads; sums are ordered by it, so it is a part of the configuration."""
 
+    @property
+    def piece(self) -> int:
+        """Images that go through the model at once."""
+        return min(self.micro_batch or self.batch_size, self.batch_size)
+
 
 class DataConfig(Part):
     """The prepared data set that a training reads."""
@@ -185,6 +190,13 @@ class TrialConfig(Part):
     def params(self) -> dict[str, Scalar]:
         """The configuration as flat dotted keys, defaults included."""
         return dict(flatten(self.model_dump(mode="json")))
+
+    def halved(self) -> Self | None:
+        """The configuration with a quarter of the images at once, for when memory ran out; none below one image."""
+        if self.train.piece == 1:
+            return None
+        train = self.train.model_copy(update={"micro_batch": -(-self.train.piece // 4)})
+        return self.model_copy(update={"train": train})
 
     def fingerprint(self, code: str) -> str:
         """Hash of everything that decides the numbers: this configuration and the training core's code version."""

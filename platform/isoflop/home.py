@@ -53,9 +53,9 @@ class Home:
         """Weights and predictions of one training."""
         return self.path / "artifacts" / study / str(key)
 
-    def logs(self, study: str) -> Path:
-        """Output and tracebacks of a study's trials."""
-        return self.path / "logs" / study
+    def logs(self, study: str, key: Key) -> Path:
+        """The file of one training's output and tracebacks."""
+        return self.path / "logs" / study / f"{key}.txt"
 
     def data_set(self, name: str) -> Path:
         """A prepared data set by its name, or by the path of its folder. Raises `DataError` where there is none."""

@@ -13,7 +13,9 @@ import pytest
 from isoflop.errors import LeaseError
 from isoflop.journal.event import Event, Kind
 from isoflop.journal.memory import MemoryJournal
+from isoflop.journal.request import RequestKind
 from isoflop.journal.sqlite import SqliteJournal
+from isoflop.records import Key
 
 OURS, THEIRS = "one:1", "two:2"
 
@@ -207,3 +209,85 @@ def test_threads_may_share_a_journal(journal):
     events = journal.read("s")
     assert len(events) == 40
     assert [e.seq for e in events] == sorted({e.seq for e in events})
+
+
+def test_an_expiry_that_no_lease_can_have_is_a_clock_s_that_jumped_back(journal, clock):
+    first = journal.acquire("s", OURS, 60)
+    clock.now -= 61  # two lengths of a lease away, and more
+    assert journal.running("s") is None
+    second = journal.acquire("s", THEIRS, 60)
+    with pytest.raises(LeaseError, match="taken over by two:2"):
+        journal.append(first, [record(0, 1)])
+    assert journal.append(second, [record(0, 1)]) == 1
+
+
+def test_a_clock_that_is_set_back_a_little_frees_no_lease(journal, clock):
+    journal.acquire("s", OURS, 60)
+    clock.now -= 30
+    with pytest.raises(LeaseError, match="one:1 is running it"):
+        journal.acquire("s", THEIRS, 60)
+    with pytest.raises(LeaseError, match="one:1 is running it"):
+        journal.acquire("s", THEIRS, 5)  # the holder's lease may be longer than one's own
+
+
+def test_who_runs_a_study_is_told_while_the_lease_holds(journal, clock):
+    assert journal.running("s") is None
+    lease = journal.acquire("s", OURS, 60)
+    assert journal.running("s") == lease
+    assert journal.running("t") is None
+    clock.now += 60
+    assert journal.running("s") is None
+    journal.release(journal.acquire("s", THEIRS, 60))
+    assert journal.running("s") is None
+
+
+def test_leases_that_nobody_gave_back_are_stale_once_they_expired(journal, clock):
+    for study in ("b", "a", "given back"):
+        lease = journal.acquire(study, OURS, 60)
+    journal.release(lease)
+    assert journal.stale() == []
+    clock.now += 60
+    assert [(lease.study, lease.holder) for lease in journal.stale()] == [("a", OURS), ("b", OURS)]
+
+
+def test_requests_are_pending_until_they_are_answered(journal, clock):
+    clock.now = 7.0
+    first = journal.ask("s", RequestKind.KILL, Key(trial=3, replicate=1), "me@here")
+    clock.now = 8.0
+    second = journal.ask("s", RequestKind.STOP, None, "you@there")
+    journal.ask("t", RequestKind.STOP, None, "you@there")
+    kill, stop = journal.requests("s")
+    assert (kill.id, kill.study, kill.kind, kill.key, kill.made, kill.by) == (
+        first,
+        "s",
+        RequestKind.KILL,
+        Key(trial=3, replicate=1),
+        7.0,
+        "me@here",
+    )
+    assert (stop.id, stop.kind, stop.key) == (second, RequestKind.STOP, None)
+    assert second > first
+
+
+def test_only_the_driver_of_a_study_answers_and_only_for_it(journal, clock):
+    lease = journal.acquire("s", OURS, 60)
+    mine, other = journal.ask("s", RequestKind.STOP, None, "me"), journal.ask("t", RequestKind.STOP, None, "me")
+    journal.answered(lease, [mine, other, 99])
+    assert journal.requests("s") == []
+    assert [request.id for request in journal.requests("t")] == [other]
+    again = journal.ask("s", RequestKind.KILL, Key(trial=0), "me")
+    clock.now += 60
+    journal.acquire("s", THEIRS, 60)
+    with pytest.raises(LeaseError, match="taken over by two:2"):
+        journal.answered(lease, [again])
+    assert [request.id for request in journal.requests("s")] == [again]
+
+
+def test_a_new_driver_is_not_stopped_by_what_was_asked_of_the_last_one(journal):
+    journal.release(journal.acquire("s", OURS, 60))
+    journal.ask("s", RequestKind.STOP, None, "me")
+    kill = journal.ask("s", RequestKind.KILL, Key(trial=0), "me")
+    other = journal.ask("t", RequestKind.STOP, None, "me")
+    journal.acquire("s", THEIRS, 60)
+    assert [request.id for request in journal.requests("s")] == [kill]
+    assert [request.id for request in journal.requests("t")] == [other]

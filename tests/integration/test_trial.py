@@ -10,7 +10,10 @@ import torch
 from isoflop.config import TrialConfig
 from isoflop.errors import DataError, DivergedError, TrialError
 from isoflop.home import Home
-from isoflop.trial import Facts, load_net, normalize, predict_split, run_trial
+from isoflop.joblog import read
+from isoflop.models.registry import register
+from isoflop.records import Job, Key
+from isoflop.trial import Facts, load_net, normalize, open_job, predict_split, run_trial
 
 CPU = torch.device("cpu")
 CONFIGS = {
@@ -86,11 +89,102 @@ def test_what_a_training_leaves_predicts_as_it_did(home: Home, tmp_path: Path):
     net, facts = load_net(tmp_path, CPU)
     assert isinstance(facts, Facts)
     assert facts.config == run.config
-    logits, labels = predict_split(net, run.prepared, "val", CPU)
-    expected, _ = predict_split(run.net, run.prepared, "val", CPU)
+    logits, labels = predict_split(net, run.prepared, "val", CPU, size=run.fit.piece)
+    expected, _ = predict_split(run.net, run.prepared, "val", CPU, size=run.fit.piece)
     assert (logits == expected).all()
     images, _ = run.prepared.split("val")
     with torch.inference_mode():
         again = net(normalize(images[:5], facts, net))
     assert torch.allclose(again, torch.from_numpy(logits[:5]), atol=1e-5)
     assert len(labels) == len(images)
+
+
+def test_a_training_in_pieces_repeats_when_cut_and_leaves_another_ones_checkpoints(home: Home, tmp_path: Path):
+    data = home.data / "digits"
+    whole, pieces = config("resnet"), config("resnet", **{"train.micro_batch": 24})
+    first = run_trial(whole, 3, data=data, checkpoints=tmp_path, device=CPU)
+    next(first)
+    next(first)
+    first.save(2)
+    expected = metrics(run_trial(pieces, 3, data=data, device=CPU))
+    cut = run_trial(pieces, 3, data=data, checkpoints=tmp_path, device=CPU)
+    assert cut.step == 0
+    head = [next(cut)]
+    cut.save(1)
+    rest = run_trial(pieces, 3, data=data, checkpoints=tmp_path, device=CPU)
+    assert metrics(head) + metrics(rest) == expected
+    assert expected != metrics(run_trial(whole, 3, data=data, device=CPU))
+
+
+def test_every_report_says_what_memory_the_training_took(home: Home):
+    taken = {}
+    for width in (1.0, 16.0):
+        run = run_trial(config("lenet", **{"model.width": width}), 0, data=home.data / "digits", device=CPU)
+        memory = [record.measured["memory"] for record in run]
+        assert memory == sorted(memory)
+        taken[width] = memory[0]
+    assert taken[16.0] > taken[1.0] + 20e6
+
+
+def job(family: str, home: Home, tmp_path: Path, **fields: object) -> Job:
+    made = config(family, **{"train.horizon": 0.5})
+    return Job(
+        study="s",
+        key=Key(trial=7),
+        config=made.params(),
+        seed=3,
+        data=str(home.data / "digits"),
+        checkpoints=str(tmp_path / "checkpoints"),
+        artifacts=str(tmp_path / "artifacts"),
+        log=str(tmp_path / "7.txt"),
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+def test_a_job_tells_its_log_how_far_it_is(home: Home, tmp_path: Path):
+    made = job("resnet", home, tmp_path)
+    first = open_job(made)
+    next(first)
+    first.save(1)
+    again = open_job(made)
+    list(iter(lambda: next(again).report, 3))
+    again.finish()
+    text = read(Path(str(made.log)))
+    said = [line.split(": ", 1)[1] for line in text.splitlines()]
+    assert said[0] == "begin with seed 3"
+    assert said[1].startswith("report 1, step ")
+    assert "val_accuracy 0." in said[1]
+    assert said[2:4] == ["begin with seed 3", f"go on after step {first.begin().step}"]
+    assert [line[:8] for line in said[4:]] == ["report 2", "report 3", "finished"]
+
+
+def test_what_a_job_prints_and_how_it_fails_stands_in_its_log(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    from isoflop.models import registry
+
+    registry.builder("lenet")
+    monkeypatch.setattr(registry, "_BUILDERS", dict(registry._BUILDERS))
+
+    @register("lenet")
+    def broken(*_: object) -> object:
+        print("building")  # noqa: T201
+        raise LookupError("no such layer")
+
+    made = job("lenet", home, tmp_path)
+    with pytest.raises(LookupError, match="no such layer"):
+        open_job(made)
+    lines = read(Path(str(made.log))).splitlines()
+    assert lines[1] == "building"
+    assert lines[-1] == "LookupError: no such layer"
+    assert any("in broken" in line for line in lines)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_job_measures_a_latency_instead_of_training(home: Home, tmp_path: Path):
+    training = open_job(job("resnet", home, tmp_path, measure=True, batch=4, passes=5))
+    found = training.latency()
+    assert found["latency"] > 0
+    assert (found["batch"], found["passes"]) == (4, 5)
+    assert "latency" in read(tmp_path / "7.txt")
+    assert not (tmp_path / "checkpoints").exists()

@@ -224,3 +224,20 @@ def test_known_keys_are_those_that_a_space_may_set():
     assert not keys & FIXED_BY_STUDY
     assert {key.split(".")[0] for key in keys} == set(SECTIONS)
     assert {f"model.{name}" for name in ModelConfig.model_fields} <= keys
+
+
+@pytest.mark.parametrize(
+    ("batch", "piece", "smaller"), [(64, None, 16), (64, 16, 4), (64, 6, 2), (64, 1, None), (3, None, 1), (8, 99, 2)]
+)
+def test_what_ran_out_of_memory_goes_on_with_a_quarter_of_the_images_at_once(
+    batch: int, piece: int | None, smaller: int | None
+):
+    params = {"model.family": "lenet", "data.name": "x", "train.batch_size": batch, "train.micro_batch": piece}
+    config = TrialConfig.from_params(params)
+    found = config.halved()
+    if smaller is None:
+        assert found is None
+        return
+    assert found is not None
+    assert found.params() == config.params() | {"train.micro_batch": smaller}
+    assert found.fingerprint("code") != config.fingerprint("code")

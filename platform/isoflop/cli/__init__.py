@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import typer
 
 from isoflop.cli.app import app
-from isoflop.errors import InputError, StateError
+from isoflop.cli.signals import caught
+from isoflop.errors import InputError, StateError, StudyError
 
 USAGE: type[typer.TyperException] = typer.BadParameter.__mro__[1]
 """The base of Typer's complaints about a command line, which it does not export by name."""
+INTERRUPTED = 130
+"""Typer's exit code for Ctrl-C."""
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line a fault and exit code 2."""
+    """Run the command line.
+
+    Exit codes: 0 done, 1 a study that came to nothing, 2 a user's mistake or a state folder that cannot be used, each
+    in one line a fault, 130 stopped by Ctrl-C, 143 by SIGTERM.
+    """
+    with caught() as stopped:
+        code = _run(stopped)
+    sys.exit(code)
+
+
+def _run(stopped: Callable[[], int]) -> int:
     try:
-        code = app(standalone_mode=False)
+        code: int | None = app(standalone_mode=False)
     except USAGE as error:
-        sys.exit(_refuse(_complaint(error)))
+        return _refuse(_complaint(error))
     except InputError as error:
-        sys.exit(_refuse(*map(str, error.faults)))
+        return _refuse(*map(str, error.faults))
     except StateError as error:
-        sys.exit(_refuse(str(error)))
+        return _refuse(str(error))
+    except StudyError as error:
+        return _refuse(*str(error).splitlines(), code=1)
     except (KeyboardInterrupt, typer.Abort):
-        print("interrupted: what was finished stands", file=sys.stderr)
-        sys.exit(130)
+        code = INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # a pager or head that was closed; Python would complain at exit
-        sys.exit(0)
-    sys.exit(code or 0)
+        return 0
+    if code == INTERRUPTED:
+        print("interrupted: what was finished stands", file=sys.stderr)
+        return stopped()
+    return code or 0
 
 
 def _complaint(error: Any) -> str:
@@ -38,7 +56,7 @@ def _complaint(error: Any) -> str:
     return f"{error.format_message().rstrip('.')}; see: {where} --help"
 
 
-def _refuse(*lines: str) -> int:
+def _refuse(*lines: str, code: int = 2) -> int:
     for line in lines:
         print(f"error: {line}", file=sys.stderr)
-    return 2
+    return code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from isoflop.seeds import derive
 
 
 class Batches:
-    """A split's images (N, C, H, W) uint8 and labels (N,), held on the device, and batches of it.
+    """A split's images (N, C, H, W) uint8 and labels (N,) on the device, and batches of it. Arrays are copied there.
 
     Which images a step sees and how they are changed are functions of seed and step alone: a training that goes on
     from a checkpoint sees what it would have seen, with no generator's state kept.
@@ -24,16 +25,15 @@ class Batches:
 
     def __init__(
         self,
-        images: npt.NDArray[np.uint8],
-        labels: npt.NDArray[np.int64],
+        images: npt.NDArray[np.uint8] | Tensor,
+        labels: npt.NDArray[np.int64] | Tensor,
         *,
         mean: Sequence[float],
         std: Sequence[float],
         resolution: int,
         device: torch.device,
     ) -> None:
-        self.images = torch.from_numpy(np.array(images)).to(device)
-        self.labels = torch.from_numpy(np.array(labels)).to(device)
+        self.images, self.labels = _on(device, images), _on(device, labels)
         self.resolution = resolution
         scale = torch.tensor(std, dtype=torch.float32, device=device) * 255
         self._scale = scale.clamp_min(1e-3)[None, :, None, None]
@@ -49,10 +49,18 @@ class Batches:
 
         Every epoch visits each image once in a fresh order; what does not fill a batch is left out.
         """
+        return next(self.pieces(step, size=size, piece=size, seed=seed, config=config))
+
+    def pieces(
+        self, step: int, *, size: int, piece: int, seed: int, config: AugmentConfig
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The training batch of a step, in pieces of so many images: together what `at` gives, never there at once."""
         epoch, place = divmod(step, max(1, len(self) // size))
         chosen = self._epoch(seed, epoch)[place * size : (place + 1) * size]
         generator = torch.Generator().manual_seed(derive(seed, "augment", step))
-        return self.normalized(augment(self.images[chosen], config, generator)), self.labels[chosen]
+        images = augment(self.images[chosen], config, generator)
+        for part, labels in zip(torch.split(images, piece), torch.split(self.labels[chosen], piece), strict=True):
+            yield self.normalized(part), labels
 
     def all(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Every image once in its stored order, unchanged."""
@@ -72,3 +80,8 @@ class Batches:
             generator = torch.Generator().manual_seed(derive(seed, "order", epoch))
             self._order = (seed, epoch), torch.randperm(len(self), generator=generator).to(self.images.device)
         return self._order[1]
+
+
+def _on(device: torch.device, values: npt.NDArray[Any] | Tensor) -> Tensor:
+    """An array's copy on a device; a tensor that is there already is taken as it is."""
+    return (values if isinstance(values, Tensor) else torch.from_numpy(np.array(values))).to(device)

@@ -13,11 +13,13 @@ from isoflop.errors import LeaseError, StateError
 from isoflop.execution.desk import Smaller
 from isoflop.journal.event import ARTIFACTS, Event, Kind
 from isoflop.journal.history import History
-from isoflop.journal.protocol import Journal, Lease
+from isoflop.journal.protocol import LEASE_SECONDS, Journal, Lease
+from isoflop.journal.request import Request, RequestKind
 from isoflop.plan import Decision, Plan, Proposal
 from isoflop.records import Artifact, Key, Record, State
 
-LEASE_SECONDS = 60.0
+LOOK_SECONDS = 1.0
+"""Between two looks at what people ask."""
 Listener = Callable[[Event], None]
 
 
@@ -46,6 +48,7 @@ class Recorder:
         self._stop, self._asked = threading.Event(), threading.Event()
         self._lease: Lease | None = None
         self._lost: LeaseError | None = None
+        self._requests: Sequence[Request] = ()
 
     def __enter__(self) -> Self:
         """Take the lease and read what the journal knows."""
@@ -73,6 +76,7 @@ class Recorder:
     def decide(self, plan: Plan) -> Decision:
         """What the plan says of the present history; asked again only after something happened."""
         self._watch_time()
+        self._answer()
         if self._decided is None or self._decided[0] != self.history.seq:
             self._decided = self.history.seq, plan(self.history)
         return self._decided[1]
@@ -197,13 +201,29 @@ class Recorder:
             self.note(Kind.DEADLINE, {})
 
     def _beat(self) -> None:
-        """Hold on to the lease until the context ends."""
-        while not self._stop.wait(LEASE_SECONDS / 4):
+        """Hold on to the lease until the context ends, and look for what people ask."""
+        renewed = time.monotonic()
+        while not self._stop.wait(LOOK_SECONDS):
             assert self._lease is not None
             try:
-                self._lease = self.journal.renew(self._lease, LEASE_SECONDS)
+                if time.monotonic() - renewed > LEASE_SECONDS / 4:
+                    self._lease = self.journal.renew(self._lease, LEASE_SECONDS)
+                    renewed = time.monotonic()
+                self._requests = self.journal.requests(self.study)
             except LeaseError as error:
                 self._lost = error
                 return
             except StateError:
                 continue  # a busy disk: the next beat may get through, and every write checks the token anyway
+
+    def _answer(self) -> None:
+        """Do what people asked for."""
+        requests, self._requests = self._requests, ()
+        for request in requests:
+            if request.kind is RequestKind.STOP:
+                self.ask_to_stop()
+            elif request.key in self.history.trials and not self.history.trials[request.key].state.final:
+                self.end(request.key, State.KILLED, f"stopped by {request.by}")
+        if requests:
+            assert self._lease is not None, "a recorder answers inside its context"
+            self.journal.answered(self._lease, [request.id for request in requests])

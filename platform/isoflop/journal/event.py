@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-SCHEMA = 1
-"""Version of the events' payloads; a journal of another version is migrated or refused."""
+SCHEMA = 2
+"""Version of the journal: an older one is migrated (`migration.py`), a newer one refused."""
 
 
 class Kind(StrEnum):

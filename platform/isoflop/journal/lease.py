@@ -6,7 +6,19 @@ import os
 import socket
 
 from isoflop.errors import LeaseError
-from isoflop.journal.protocol import Lease
+from isoflop.journal.protocol import LEASE_SECONDS, Lease
+
+
+def holds(lease: Lease | None, now: float, seconds: float = LEASE_SECONDS) -> bool:
+    """Whether a lease is held: not given back, not expired, its process not known to have ended.
+
+    Expiries are compared by wall clocks, and one may have jumped back since: an expiry further away than twice the
+    length of a lease counts as past, or nobody could take the study over for as long as the jump. A driver that lives
+    through such a jump and is taken over before it renews is told by its token.
+    """
+    if lease is None or not lease.holder or gone(lease.holder):
+        return False
+    return now < lease.expires <= now + 2 * max(seconds, LEASE_SECONDS)
 
 
 def gone(holder: str) -> bool:

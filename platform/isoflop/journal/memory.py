@@ -11,8 +11,10 @@ from dataclasses import replace
 from operator import attrgetter
 
 from isoflop.journal.event import Event
-from isoflop.journal.lease import gone, held, lost
+from isoflop.journal.lease import held, holds, lost
 from isoflop.journal.protocol import Journal, Lease
+from isoflop.journal.request import Request, RequestKind
+from isoflop.records import Key
 
 
 class MemoryJournal:
@@ -24,7 +26,9 @@ class MemoryJournal:
         self._events: dict[str, dict[tuple[str, int, int, int], Event]] = {}
         self._logs: dict[str, list[Event]] = {}
         self._leases: dict[str, Lease] = {}
-        self._seq = 0
+        self._requests: list[Request] = []
+        """Those that are pending."""
+        self._seq = self._asked = 0
 
     def append(self, lease: Lease, events: Iterable[Event]) -> int:
         """Write events whose key is new. Raises `LeaseError` where the lease is not the newest."""
@@ -58,11 +62,12 @@ class MemoryJournal:
         """Take the lease. Raises `LeaseError` while another's has not expired."""
         with self._lock:
             now, last = self._clock(), self._leases.get(study)
-            if last and last.expires > now and last.holder != holder and not gone(last.holder):
+            if last and last.holder != holder and holds(last, now, seconds):
                 raise held(last, now)
             token = last.token + 1 if last else 1
             lease = Lease(study=study, holder=holder, token=token, expires=now + seconds)
             self._leases[study] = lease
+            self._requests = [r for r in self._requests if (r.study, r.kind) != (study, RequestKind.STOP)]
             return lease
 
     def renew(self, lease: Lease, seconds: float) -> Lease:
@@ -78,6 +83,41 @@ class MemoryJournal:
             newest = self._leases.get(lease.study)
             if newest and (newest.token, newest.holder) == (lease.token, lease.holder):
                 self._leases[lease.study] = replace(lease, holder="", expires=0.0)
+
+    def running(self, study: str) -> Lease | None:
+        """The lease by which a driver runs the study, none where nobody does."""
+        lease = self._leases.get(study)
+        return lease if holds(lease, self._clock()) else None
+
+    def stale(self) -> Sequence[Lease]:
+        """Leases that were not given back though nobody runs their study any more, by study."""
+        now = self._clock()
+        with self._lock:
+            return [self._leases[s] for s in sorted(self._leases) if self._left(self._leases[s], now)]
+
+    def ask(self, study: str, request: RequestKind, key: Key | None, by: str) -> int:
+        """Ask something of the study's driver."""
+        with self._lock:
+            self._asked += 1
+            one = Request(id=self._asked, study=study, kind=request, key=key, made=self._clock(), by=by)
+            self._requests.append(one)
+            return one.id
+
+    def requests(self, study: str) -> Sequence[Request]:
+        """What was asked and is not answered, oldest first."""
+        with self._lock:
+            return [request for request in self._requests if request.study == study]
+
+    def answered(self, lease: Lease, ids: Iterable[int]) -> None:
+        """Mark requests of the lease's study as dealt with."""
+        done = set(ids)
+        with self._lock:
+            self._check(lease)
+            self._requests = [r for r in self._requests if r.study != lease.study or r.id not in done]
+
+    @staticmethod
+    def _left(lease: Lease, now: float) -> bool:
+        return bool(lease.holder) and not holds(lease, now)
 
     def _check(self, lease: Lease) -> None:
         newest = self._leases.get(lease.study)

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from isoflop.journal.event import Event
+from isoflop.journal.request import Request, RequestKind
+from isoflop.records import Key
+
+LEASE_SECONDS = 60.0
+"""How long a driver's lease lasts unless it is renewed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,7 +20,7 @@ class Lease:
 
     study: str
     holder: str
-    """Host, process id and start time of the driver."""
+    """Host and process id of the driver; empty where it was given back."""
     token: int
     """Fencing token: a write with a lower one than the newest is refused."""
     expires: float
@@ -41,7 +46,10 @@ class Journal(Protocol):
         ...
 
     def acquire(self, study: str, holder: str, seconds: float) -> Lease:
-        """Take the study's lease. Raises `LeaseError`, naming the holder, while another's has not expired."""
+        """Take the study's lease. Raises `LeaseError`, naming the holder, while another holds it.
+
+        Requests to stop that are pending were made of an earlier driver: they are dropped.
+        """
         ...
 
     def renew(self, lease: Lease, seconds: float) -> Lease:
@@ -50,4 +58,24 @@ class Journal(Protocol):
 
     def release(self, lease: Lease) -> None:
         """Give it back; nothing happens where it was taken over."""
+        ...
+
+    def running(self, study: str) -> Lease | None:
+        """The lease by which a driver runs the study, none where nobody does."""
+        ...
+
+    def stale(self) -> Sequence[Lease]:
+        """Leases that were not given back though nobody runs their study any more, by study."""
+        ...
+
+    def ask(self, study: str, request: RequestKind, key: Key | None, by: str) -> int:
+        """Ask something of the study's driver. It needs no lease. Returns the request's id."""
+        ...
+
+    def requests(self, study: str) -> Sequence[Request]:
+        """What was asked and is not answered, oldest first."""
+        ...
+
+    def answered(self, lease: Lease, ids: Iterable[int]) -> None:
+        """Mark requests of the lease's study as dealt with. Raises `LeaseError` where the lease is not the newest."""
         ...

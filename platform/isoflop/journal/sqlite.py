@@ -8,59 +8,62 @@ tracker has copied already. Each event in a transaction of its own costs one fsy
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
+from isoflop.crashpoints import crash
 from isoflop.errors import StateError
 from isoflop.journal.event import SCHEMA, Event, Kind
-from isoflop.journal.lease import gone, held, lost
+from isoflop.journal.file import Run, connect, create, explained
+from isoflop.journal.lease import held, holds, lost
+from isoflop.journal.migration import migrate, present, version_of
 from isoflop.journal.protocol import Journal, Lease
+from isoflop.journal.request import Request, RequestKind
+from isoflop.records import Key
 
-BUSY_SECONDS = 30.0
-"""How long a write waits for another process's."""
-
-TABLES = """
-CREATE TABLE events (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  study TEXT NOT NULL, kind TEXT NOT NULL, trial INTEGER NOT NULL, replicate INTEGER NOT NULL, idx INTEGER NOT NULL,
-  payload TEXT NOT NULL, time REAL NOT NULL,
-  UNIQUE (study, kind, trial, replicate, idx)
-) STRICT;
-CREATE INDEX events_in_order ON events (study, seq);
-CREATE TABLE leases (
-  study TEXT PRIMARY KEY, holder TEXT NOT NULL, token INTEGER NOT NULL, expires REAL NOT NULL
-) STRICT;
-"""
 INSERT = (
     "INSERT INTO events (study, kind, trial, replicate, idx, payload, time) VALUES (?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT DO NOTHING"
 )
 SELECT = "SELECT kind, trial, replicate, idx, payload, time, seq FROM events WHERE study = ? AND seq > ? ORDER BY seq"
+STUDIES = """
+WITH RECURSIVE found (study) AS (
+  SELECT min(study) FROM events
+  UNION ALL
+  SELECT (SELECT min(study) FROM events WHERE study > found.study) FROM found WHERE found.study IS NOT NULL
+)
+SELECT study FROM found WHERE study IS NOT NULL ORDER BY (SELECT min(seq) FROM events WHERE study = found.study)
+"""
+"""A jump through the index from study to study: GROUP BY would walk over every event."""
+LEASES = "SELECT study, holder, token, expires FROM leases"
+PENDING = "SELECT id, study, kind, trial, replicate, made, by FROM requests WHERE study = ? AND done IS NULL ORDER BY id"
 
 
 class SqliteJournal:
     """A file of all studies' events. Threads may share it; processes open it each for themselves.
 
-    Raises `StateError` where the file cannot be used: not writable, damaged, full, or of a newer version.
+    A file of an older version is brought up to date. Raises `StateError` where the file cannot be used: not writable,
+    damaged, full, or of a newer version.
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time, readonly: bool = False) -> None:
         self.path, self._clock = path, clock
         self._lock = threading.RLock()
         if not readonly:
-            _create(path)
-        with _explained(path):
-            self._connection = _open(f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}")
+            create(path)
+        with explained(path):
+            self._connection = connect(path, "ro" if readonly else "rw")
             self._closer = weakref.finalize(self, self._connection.close)
-            version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
-        _check_version(path, version)
+            version = version_of(self._connection, path)
+            if version < SCHEMA and readonly:
+                present(self._connection, version)
+            elif version < SCHEMA:
+                migrate(self._connection, path, clock())
 
     @classmethod
     def open_readonly(cls, path: Path) -> Self:
@@ -72,26 +75,42 @@ class SqliteJournal:
     def append(self, lease: Lease, events: Iterable[Event]) -> int:
         """Write events whose key is new, in one transaction. Raises `LeaseError` where the lease is not the newest."""
         rows = [_row(lease.study, event) for event in events]
+        crash("journal.before_append")
         with self._transaction() as run:
             _check(run, lease)
-            return sum(run(INSERT, row).rowcount for row in rows)
+            fresh = sum(run(INSERT, row).rowcount for row in rows)
+            crash("journal.inside_append")
+        if any(row[1] == Kind.STUDY for row in rows):
+            self._checkpoint()
+        crash("journal.after_append")
+        return fresh
 
     def read(self, study: str, after: int = 0) -> Sequence[Event]:
         """A study's events with a `seq` above `after`, in order."""
-        return [_event(row) for row in self._all(SELECT, (study, after))]
+        rows = self._all(SELECT, (study, after))
+        try:
+            return [_event(row) for row in rows]
+        except (ValueError, TypeError) as error:
+            # No other version gets here: it is refused when the file is opened, unless it came while this one ran.
+            what = f"an event of study {study} cannot be read ({error})"
+            raise StateError(f"{self.path}: {what}; put a copy back, or upgrade isoflop") from error
 
     def studies(self) -> Sequence[str]:
         """Ids of all studies with events, oldest first."""
-        return [study for (study,) in self._all("SELECT study FROM events GROUP BY study ORDER BY min(seq)")]
+        return [study for (study,) in self._all(STUDIES)]
 
     def acquire(self, study: str, holder: str, seconds: float) -> Lease:
         """Take the lease. Raises `LeaseError` while another's has not expired and its process may live."""
         with self._transaction() as run:
             now, last = self._clock(), _newest(run, study)
-            if last and last.expires > now and last.holder != holder and not gone(last.holder):
+            if last and last.holder != holder and holds(last, now, seconds):
                 raise held(last, now)
             lease = Lease(study=study, holder=holder, token=last.token + 1 if last else 1, expires=now + seconds)
             _put(run, lease)
+            run(
+                "UPDATE requests SET done = ? WHERE study = ? AND kind = ? AND done IS NULL",
+                (now, study, RequestKind.STOP),
+            )
             return lease
 
     def renew(self, lease: Lease, seconds: float) -> Lease:
@@ -110,19 +129,51 @@ class SqliteJournal:
                 (lease.study, lease.token, lease.holder),
             )
 
+    def running(self, study: str) -> Lease | None:
+        """The lease by which a driver runs the study, none where nobody does."""
+        leases = [_lease(row) for row in self._all(f"{LEASES} WHERE study = ?", (study,))]
+        return next((lease for lease in leases if holds(lease, self._clock())), None)
+
+    def stale(self) -> Sequence[Lease]:
+        """Leases that were not given back though nobody runs their study any more, by study."""
+        leases = [_lease(row) for row in self._all(f"{LEASES} WHERE holder != '' ORDER BY study")]
+        return [lease for lease in leases if not holds(lease, self._clock())]
+
+    def ask(self, study: str, request: RequestKind, key: Key | None, by: str) -> int:
+        """Ask something of the study's driver."""
+        with self._transaction() as run:
+            row = (study, request, *((key.trial, key.replicate) if key else (None, None)), self._clock(), by)
+            done = run("INSERT INTO requests (study, kind, trial, replicate, made, by) VALUES (?, ?, ?, ?, ?, ?)", row)
+            assert done.lastrowid is not None, "an insert has a row"
+            return done.lastrowid
+
+    def requests(self, study: str) -> Sequence[Request]:
+        """What was asked and is not answered, oldest first."""
+        return [_request(row) for row in self._all(PENDING, (study,))]
+
+    def answered(self, lease: Lease, ids: Iterable[int]) -> None:
+        """Mark requests of the lease's study as dealt with."""
+        with self._transaction() as run:
+            _check(run, lease)
+            for one in ids:
+                run(
+                    "UPDATE requests SET done = ? WHERE id = ? AND study = ? AND done IS NULL",
+                    (self._clock(), one, lease.study),
+                )
+
     def close(self) -> None:
         """Close the file; what is left open is closed when the journal is forgotten."""
         with self._lock:
             self._closer()
 
     def _all(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._lock, _explained(self.path):
+        with self._lock, explained(self.path):
             return self._connection.execute(sql, values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[Run]:
         """All or nothing, with the file's write lock held from the start, so that what is read stays true."""
-        with self._lock, _explained(self.path):
+        with self._lock, explained(self.path):
             run = self._connection.execute
             run("BEGIN IMMEDIATE")
             try:
@@ -133,14 +184,15 @@ class SqliteJournal:
                     run("ROLLBACK")
                 raise
 
-
-Run = Callable[..., sqlite3.Cursor]
-"""Execute a statement with its values."""
+    def _checkpoint(self) -> None:
+        """Put what is committed into the file itself: without its log a study would look as if it had never been."""
+        with suppress(StateError):  # it is committed already
+            self._all("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _newest(run: Run, study: str) -> Lease | None:
-    row = run("SELECT holder, token, expires FROM leases WHERE study = ?", (study,)).fetchone()
-    return Lease(study=study, holder=row[0], token=row[1], expires=row[2]) if row else None
+    row = run(f"{LEASES} WHERE study = ?", (study,)).fetchone()
+    return _lease(row) if row else None
 
 
 def _put(run: Run, lease: Lease) -> None:
@@ -168,62 +220,15 @@ def _event(row: tuple[Any, ...]) -> Event:
     )
 
 
-def _create(path: Path) -> None:
-    """Make the file where there is none, beside and linked, so that none is half made."""
-    if path.exists():
-        return
-    # Not in place: where two processes turn one file to WAL at once, SQLite fails without waiting.
-    beside = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}")
-    try:
-        with _explained(path), closing(_open(f"{beside.absolute().as_uri()}?mode=rwc")) as connection:
-            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-            if mode != "wal":
-                raise StateError(f"{path}: this file system has no write-ahead log; set ISOFLOP_HOME to a local disk")
-            connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version={SCHEMA}; COMMIT")
-        with suppress(FileExistsError):  # another process was faster
-            path.hardlink_to(beside)
-    except OSError as error:
-        raise StateError(f"{path}: {error.strerror}; set ISOFLOP_HOME to a folder of yours on a local disk") from error
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
+def _lease(row: tuple[Any, ...]) -> Lease:
+    study, holder, token, expires = row
+    return Lease(study=study, holder=holder, token=token, expires=expires)
 
 
-def _open(uri: str) -> sqlite3.Connection:
-    # One connection for all threads, behind the journal's lock: a write holds it for one fsync.
-    connection = sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
-    connection.execute("PRAGMA synchronous=FULL")
-    return connection
-
-
-def _check_version(path: Path, version: int) -> None:
-    if version > SCHEMA:
-        what = f"a newer isoflop wrote this journal (version {version}, known: {SCHEMA})"
-        raise StateError(f"{path}: {what}; upgrade isoflop")
-    if version < SCHEMA:
-        raise StateError(f"{path}: this is not a journal of isoflop; move the file away or set ISOFLOP_HOME")
-
-
-REMEDIES = {
-    "SQLITE_FULL": "the disk is full; free some space, nothing that was written is lost",
-    "SQLITE_NOTADB": "the file is not a journal, or damaged; move it away or put a copy back",
-    "SQLITE_CORRUPT": "the file is damaged; move it away or put a copy back",
-    "SQLITE_CANTOPEN": "the file cannot be opened; set ISOFLOP_HOME to a folder of yours",
-    "SQLITE_READONLY": "the file cannot be written; set ISOFLOP_HOME to a folder of yours",
-    "SQLITE_BUSY": f"another process has been writing for {BUSY_SECONDS:.0f} s; try again",
-    "SQLITE_IOERR": "the disk does not answer; look at its health and space",
-}
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into one line with a remedy."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        name = getattr(error, "sqlite_errorname", "") or ""
-        known = next((text for code, text in REMEDIES.items() if name.startswith(code)), None)
-        raise StateError(f"{path}: {known or f'{error}; use a local disk for ISOFLOP_HOME'}") from error
+def _request(row: tuple[Any, ...]) -> Request:
+    number, study, kind, trial, replicate, made, by = row
+    key = None if trial is None else Key(trial=trial, replicate=replicate)
+    return Request(id=number, study=study, kind=RequestKind(kind), key=key, made=made, by=by)
 
 
 _: type[Journal] = SqliteJournal

@@ -45,3 +45,21 @@ def test_images_are_normalized():
 def test_images_are_resized_to_the_models_resolution():
     images, _ = next(made(resolution=12).all(16))
     assert images.shape == (16, 1, 12, 12)
+
+
+def test_pieces_are_the_batch_bit_for_bit():
+    config = AugmentConfig(flip=True, crop=1)
+    split = made(resolution=12)
+    for step in (0, 3):
+        images, labels = split.at(step, size=20, seed=1, config=config)
+        pieces = list(split.pieces(step, size=20, piece=8, seed=1, config=config))
+        assert [len(targets) for _, targets in pieces] == [8, 8, 4]
+        assert torch.equal(torch.cat([part for part, _ in pieces]), images)
+        assert torch.equal(torch.cat([targets for _, targets in pieces]), labels)
+
+
+def test_tensors_that_are_there_are_not_copied():
+    images, labels = torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64)
+    split = Batches(images, labels, mean=[0.0], std=[1.0], resolution=8, device=torch.device("cpu"))
+    assert split.images is images
+    assert split.labels is labels

@@ -1,22 +1,30 @@
-"""TEMPORARY: replaced by the samplers' own build module."""
+"""The sampler that a spec asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from isoflop.families import Scalar
-from isoflop.planning.samplers.protocol import Observation, Sampler
-from isoflop.space import SearchSpace, random_suggester
+from isoflop.planning.samplers.chance import RandomSampler
+from isoflop.planning.samplers.grid import GridSampler
+from isoflop.planning.samplers.protocol import Sampler
+from isoflop.planning.samplers.sobol import SobolSampler
+from isoflop.planning.samplers.tpe import TPESampler
+from isoflop.planning.samplers.unseen import Unseen
+from isoflop.space import SearchSpace
 from isoflop.study_spec import StudySpec
 
 
 def build_sampler(spec: StudySpec, space: SearchSpace) -> Sampler:
-    """Random, but looking at what it may see."""
+    """The sampler of a spec. Raises `SpecError` where it cannot do what the spec asks."""
+    sampler = _bare(spec, space)
+    return sampler if space.size() is None else Unseen(sampler, space)
 
-    def sample(number: int, seen: Sequence[Observation], seed: int) -> Mapping[str, Scalar]:
-        if spec.sampler.name != "random":
-            text = repr([(o.number, o.state, sorted(o.scores.items())) for o in seen])
-            seed ^= int.from_bytes(__import__("hashlib").sha256(text.encode()).digest()[:6], "big")
-        return space.sample(random_suggester(seed))
 
-    return sample
+def _bare(spec: StudySpec, space: SearchSpace) -> Sampler:
+    """The sampler itself, that may suggest what was tried."""
+    name, objectives, startup = spec.sampler.name, len(spec.objectives), spec.sampler.startup
+    if name == "random":
+        return RandomSampler(space)
+    if name == "sobol":
+        return SobolSampler(space, spec.seed)
+    if name == "grid":
+        return GridSampler(space, spec.seed)
+    return TPESampler(space, objectives, startup)

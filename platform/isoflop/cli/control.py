@@ -1,0 +1,108 @@
+"""`isoflop stop`, `logs` and `gc`: what is asked of studies that run, and what is swept up behind them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from isoflop.cli.output import Json, amount, emit, table
+from isoflop.cli.studies import StudyId
+
+if TYPE_CHECKING:
+    from isoflop.journal.protocol import Journal
+
+TRIAL = "A trial's number, or NUMBER.REPLICATE."
+
+
+def stop(
+    study: StudyId,
+    trial: Annotated[str | None, typer.Argument(metavar="[TRIAL]", help=f"{TRIAL} Default: the whole study.")] = None,
+    wait: Annotated[str, typer.Option(help="How long to wait for the answer, such as 30s.")] = "30s",
+) -> None:
+    """Stop a study that runs, as Ctrl-C does where it runs, or end one trial of it for good."""
+    from isoflop.control import kill_trial, myself, parse_key, stop_study
+    from isoflop.home import Home
+    from isoflop.journal.sqlite import SqliteJournal
+    from isoflop.study_spec import seconds
+
+    key = parse_key(trial) if trial is not None else None
+    patience = seconds(wait)
+    home = Home.find()
+    _known(study, SqliteJournal.open_readonly(home.journal))
+    journal = SqliteJournal(home.journal)
+    if key is None:
+        done = stop_study(journal, study, by=myself(), wait=patience, say=typer.echo)
+    else:
+        done = kill_trial(journal, study, key, by=myself(), wait=patience, say=typer.echo)
+    if not done:
+        raise typer.Exit(1)
+
+
+def logs(
+    study: StudyId,
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help=TRIAL)],
+    follow: Annotated[bool, typer.Option("--follow", help="Stay until the trial is over.")] = False,
+) -> None:
+    """Print what a trial printed, and why it ended as it did."""
+    from isoflop.control import find_trial, parse_key, tail
+    from isoflop.home import Home
+    from isoflop.journal.history import History
+    from isoflop.journal.sqlite import SqliteJournal
+
+    home, key = Home.find(), parse_key(trial)
+    journal = SqliteJournal.open_readonly(home.journal)
+    _known(study, journal)
+    history = History.fold(journal.read(study))
+    found = find_trial(history, study, key)
+    path = home.logs(study, key)
+
+    def going() -> bool:
+        for event in journal.read(study, history.seq):
+            history.apply(event)
+        return follow and not history.trials[key].state.final and journal.running(study) is not None
+
+    for text in tail(path, going):
+        typer.echo(text, nl=False)
+    if not path.is_file():
+        typer.echo(f"trial {key} of study {study} left no log")
+    found = history.trials[key]
+    typer.echo(f"trial {key}: {found.state}" + (f", {found.reason.strip()}" if found.reason.strip() else ""))
+
+
+def gc(
+    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="One study; default: all.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; remove nothing.")] = False,
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="Checkpoints that stay of each open trial; default: all that stand.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Remove what nobody needs: checkpoints of trials that are over, torn writes, old logs, scratch of dead drivers."""
+    from isoflop.cleaning import Cleaning, remove
+    from isoflop.home import Home
+    from isoflop.journal.sqlite import SqliteJournal
+
+    home = Home.find()
+    journal = SqliteJournal.open_readonly(home.journal)
+    if study is not None and not (home.path / "checkpoints" / study).is_dir():
+        _known(study, journal)
+    found = Cleaning(home=home, journal=journal, study=study, keep=keep).find()
+    rows = [one.to_dict() for one in (found if dry_run else remove(found))]
+    if json:
+        emit(rows)
+        return
+    shown = [{**row, "size": amount(row["size"], "B")} for row in rows]
+    table(shown, ("what", "study", "size", "why", "path"), empty="nothing to remove")
+    if rows:
+        total = amount(sum(row["size"] for row in rows), "B")
+        typer.echo(f"{'would remove' if dry_run else 'removed'} {len(rows)}, {total}")
+
+
+def _known(study: str, journal: Journal) -> None:
+    from isoflop.errors import Fault, UnknownError, did_you_mean
+
+    ids = journal.studies()
+    if study not in ids:
+        remedy = did_you_mean(study, ids) if ids else "there is no study yet: run isoflop search SPEC"
+        raise UnknownError(Fault("study", f"unknown study {study!r}", remedy))

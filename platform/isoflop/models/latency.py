@@ -1,0 +1,123 @@
+"""How long a forward pass takes, measured in this process. Nothing else should run beside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from isoflop.config import ModelConfig
+from isoflop.models.net import LAYOUT, Net
+from isoflop.models.registry import build
+from isoflop.provenance import hardware
+
+WINDOW = 5
+"""Passes whose median is compared with that of as many before."""
+STABLE = 0.05
+"""Share by which two such medians may differ when the machine is warm."""
+WARM = 20
+"""Windows after which it is taken for warm whatever they say, and"""
+WARM_SECONDS = 10.0
+"""seconds, so that a large model does not warm up for ever."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Latency:
+    """Milliseconds of a forward pass of one batch."""
+
+    milliseconds: float
+    """The median."""
+    spread: float
+    """The interquartile range."""
+    hardware: str
+    batch: int
+    passes: int
+    threads: int
+    """CPU threads."""
+
+    def __str__(self) -> str:
+        """In a line."""
+        return f"latency {self.milliseconds:.4g} ms +- {self.spread:.2g} for {self.batch} images on {self.hardware}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values, the median as `latency`."""
+        names = ("spread", "hardware", "batch", "passes", "threads")
+        return {"latency": self.milliseconds} | {name: getattr(self, name) for name in names}
+
+
+def measure_latency(
+    model: ModelConfig,
+    *,
+    image: tuple[int, int, int],
+    classes: int,
+    batch: int = 1,
+    passes: int = 30,
+    threads: int = 1,
+    device: torch.device | None = None,
+) -> Latency:
+    """Time a model for images stored as (channels, height, width), in the layout that trainings use.
+
+    The images are at the model's resolution already, and the weights are drawn: values do not change the time. By
+    default it runs on the first GPU, else on the CPU. Raises `SpecError` for a shape that cannot be.
+    """
+    place = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    net = build(model, image=image, classes=classes, seed=0).to(place).to(memory_format=LAYOUT).eval()
+    side = net.shape.resolution
+    images = torch.zeros(batch, image[0], side, side, device=place).contiguous(memory_format=LAYOUT)
+    timed = _on_gpu if place.type == "cuda" else _on_cpu
+    with _threads(threads), torch.inference_mode():
+        _warm_up(lambda: timed(net, images))
+        times = [timed(net, images) for _ in range(passes)]
+    low, median, high = np.percentile(times, (25, 50, 75))
+    return Latency(
+        milliseconds=float(median),
+        spread=float(high - low),
+        hardware=torch.cuda.get_device_name(place) if place.type == "cuda" else hardware(),
+        batch=batch,
+        passes=passes,
+        threads=threads,
+    )
+
+
+def _warm_up(timed: Callable[[], float]) -> None:
+    """Run until two windows in a row take as long."""
+    began, before = time.perf_counter(), float("inf")
+    for _ in range(WARM):
+        median = float(np.median([timed() for _ in range(WINDOW)]))
+        if abs(median - before) <= STABLE * before or time.perf_counter() - began > WARM_SECONDS:
+            return
+        before = median
+
+
+def _on_cpu(net: Net, images: Tensor) -> float:
+    """Milliseconds of a pass."""
+    began = time.perf_counter()
+    net(images)
+    return (time.perf_counter() - began) * 1e3
+
+
+def _on_gpu(net: Net, images: Tensor) -> float:
+    """Milliseconds of a pass, from event to event on the device."""
+    began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+    began.record()
+    net(images)
+    ended.record()
+    ended.synchronize()
+    return float(began.elapsed_time(ended))
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Set torch's number of CPU threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,55 @@
+"""Which checkpoints may stand under a cap on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from isoflop.records import Key
+
+
+def over(sizes: Mapping[Key, Sequence[int]], cap: float) -> list[Key]:
+    """Trainings whose older checkpoints must go so that all take at most `cap` bytes, in the order in which they go.
+
+    `sizes` are the bytes of each open training's checkpoints, the newest first. The newest always stays, so that what
+    is left may still be over the cap; of the older ones the largest go first, of equals those of the lowest number.
+    """
+    excess = sum(map(sum, sizes.values())) - cap
+    older = {key: sum(many[1:]) for key, many in sizes.items() if len(many) > 1}
+    gone = []
+    for key in sorted(older, key=lambda key: (-older[key], key.trial, key.replicate)):
+        if excess <= 0:
+            break
+        gone.append(key)
+        excess -= older[key]
+    return gone
+
+
+def retain(folder: Callable[[Key], Path], open_trainings: Iterable[Key], cap: float) -> list[Path]:
+    """Remove older checkpoints of open trainings until all take at most `cap` bytes, as far as that goes.
+
+    `folder` gives a training's folder. Returns what was removed.
+    """
+    standing = {key: checkpoints(folder(key)) for key in open_trainings}
+    sizes = {key: [size_of(path) for path in paths] for key, paths in standing.items()}
+    removed = [path for key in over(sizes, cap) for path in standing[key][1:]]
+    for path in removed:
+        with suppress(OSError):  # its worker may just have dropped it
+            path.unlink()
+    return removed
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, the newest first."""
+    found = [path for path in folder.glob("*.pt") if path.name.partition("-")[0].isdecimal()]
+    return sorted(found, key=lambda path: (int(path.name.partition("-")[0]), path.name), reverse=True)
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file or of all files in a folder, links not followed; 0 for what is not there."""
+    total = 0
+    for one in [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]:
+        with suppress(OSError):
+            total += one.lstat().st_size if one.is_symlink() or one.is_file() else 0
+    return total
