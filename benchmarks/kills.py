@@ -1,0 +1,210 @@
+"""`kill -9` of drivers and workers at random moments: nothing is lost, nothing is trained again, the end is the same.
+
+A set of real searches on the digits is run undisturbed, and again while its drivers and workers are killed at random
+moments and the driver is started anew. Counted at the end: trials that are lost (a number that is missing or not final),
+trials trained again after their end, and trial tables (parameters, states, every metric) that differ from the
+undisturbed run's. Any of them makes this exit with 1.
+
+Time: about 25 minutes for 100 kills on two cores, 2 with --quick (6 kills).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.report import table
+from isoflop.data import prepare
+from isoflop.home import Home
+from isoflop.journal.event import Kind
+from isoflop.journal.history import History
+from isoflop.journal.sqlite import SqliteJournal
+
+SPACE = {
+    "model.family": "lenet",
+    "model.stem": 1,
+    "model.width": {"choice": [1.0, 2.0, 3.0]},
+    "optim.lr": {"float": [0.001, 0.1], "log": True},
+}
+STUDY = {
+    "data": "digits",
+    "fidelity": {"axis": "epochs", "horizon": 9, "reports": 9},
+    "budget": {"trials": 12},
+    "sampler": {"name": "tpe", "startup": 4},
+    "resources": {"workers": 2},
+}
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "halving": {},
+    "hyperband": {"halving": {"name": "hyperband"}},
+    "median": {"halving": {"name": "median", "rungs": 1}},
+    "front": {"objectives": ["val_accuracy", "parameters"]},
+    "full": {"halving": None, "budget": {"trials": 8}},
+}
+LATEST = 25.0
+"""Seconds after which the next kill comes at the latest."""
+DRIVERS = 0.4
+"""Share of the kills that drivers get."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Toll:
+    """What one study went through, and what it came to."""
+
+    drivers: int = 0
+    workers: int = 0
+    lost: int = 0
+    again: int = 0
+    differ: int = 0
+
+    @property
+    def kills(self) -> int:
+        """Of drivers and workers."""
+        return self.drivers + self.workers
+
+    @property
+    def harmed(self) -> bool:
+        """Whether anything was lost, trained again or another."""
+        return bool(self.lost or self.again or self.differ)
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="6 kills of two studies")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--kills", type=int, default=None)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    kills = options.kills or (6 if options.quick else 100)
+    names = list(VARIANTS)[: 2 if options.quick else None]
+    with tempfile.TemporaryDirectory(prefix="isoflop-kills-") as folder:
+        tolls = rampage(Path(folder), kills, names, seed=options.seed)
+    print(json.dumps({name: asdict(toll) for name, toll in tolls.items()}) if options.json else _lines(tolls))
+    sys.exit(any(toll.harmed for toll in tolls.values()))
+
+
+def rampage(folder: Path, kills: int, names: Sequence[str], *, seed: int) -> dict[str, Toll]:
+    """Kill so many processes over studies of these variants, as many of each until all kills are spent."""
+    chance, home, tolls = random.Random(seed), Home(folder).ensure(), dict[str, Toll]()
+    prepare("digits", root=home.data)
+    calm = {name: _undisturbed(home, name) for name in names}
+    turn = 0
+    while (left := kills - sum(toll.kills for toll in tolls.values())) > 0:
+        name = names[turn % len(names)]
+        study = f"{name}-{turn // len(names)}"
+        tolls[study] = toll = Toll()
+        while not _life(home, name, study, toll, chance, left):
+            left = kills - sum(one.kills for one in tolls.values())
+        toll.lost, toll.again = _count(home, study)
+        toll.differ = _rows(home, study) != calm[name]
+        print(f"{study}: {toll}", file=sys.stderr, flush=True)
+        turn += 1
+    return tolls
+
+
+def _undisturbed(home: Home, name: str) -> list[Any]:
+    process = _driver(home, name, f"{name}-calm", "inline")
+    assert process.wait(600) == 0, "the undisturbed run failed"
+    return _rows(home, f"{name}-calm")
+
+
+def _life(home: Home, name: str, study: str, toll: Toll, chance: random.Random, left: int) -> bool:
+    """Let a driver live until it is killed or done. Whether the study is done."""
+    driver = _driver(home, name, study, "ray")
+    try:
+        while left > 0:
+            if _ends(driver, chance.uniform(0.0, LATEST)):
+                assert driver.returncode == 0, "a driver failed that nobody killed"
+                return True
+            workers = _workers(driver)
+            left -= 1
+            if chance.random() < DRIVERS:
+                driver.kill()
+                driver.wait()
+                toll.drivers += 1
+                return False
+            if workers:
+                chance.choice(workers).kill()
+                toll.workers += 1
+        assert driver.wait(600) == 0, "a driver failed that nobody killed"
+        return True
+    finally:
+        driver.kill()
+        driver.wait()
+
+
+def _driver(home: Home, name: str, study: str, executor: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.victim", str(home.path), study, executor],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdin is not None
+    process.stdin.write(json.dumps({"space": SPACE, "study": {**STUDY, **VARIANTS[name]}}))
+    process.stdin.close()
+    return process
+
+
+def _ends(driver: subprocess.Popen[str], seconds: float) -> bool:
+    """Whether a driver ends by itself within some seconds."""
+    try:
+        driver.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _workers(driver: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The processes that train for a driver, in order of their ids."""
+    try:
+        children = psutil.Process(driver.pid).children(recursive=True)
+        return sorted((c for c in children if "Trainable" in " ".join(c.cmdline())), key=lambda c: c.pid)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _rows(home: Home, study: str) -> list[Any]:
+    trials = History.fold(SqliteJournal(home.journal).read(study)).trials
+    return [
+        (key.trial, str(trial.state), dict(trial.params), [dict(record.metrics) for record in trial.records])
+        for key, trial in sorted(trials.items(), key=lambda item: item[0].trial)
+    ]
+
+
+def _count(home: Home, study: str) -> tuple[int, int]:
+    """Trials that were lost, and reports that were trained again after their trial's end."""
+    events = SqliteJournal(home.journal).read(study)
+    history = History.fold(events)
+    numbers = {key.trial for key, trial in history.trials.items() if trial.state.final}
+    lost = len(set(range(max(numbers) + 1)) - numbers) + len(history.open())
+    ended: Counter[int] = Counter()
+    again = 0
+    for event in events:
+        again += ended[event.trial] > 0 and event.kind in {Kind.RECORD, Kind.START, Kind.END, Kind.STATE}
+        ended[event.trial] += event.kind is Kind.END
+    return lost, again
+
+
+def _lines(tolls: Mapping[str, Toll]) -> str:
+    fields = ("drivers", "workers", "lost", "again", "differ")
+    rows = [(name, *(str(getattr(toll, field)) for field in fields)) for name, toll in tolls.items()]
+    total = ("all", *(str(sum(getattr(toll, field) for toll in tolls.values())) for field in fields))
+    head = ("study", "drivers killed", "workers killed", "trials lost", "trained again", "tables that differ")
+    return table(head, [*rows, total])
+
+
+if __name__ == "__main__":
+    main()
