@@ -1,4 +1,7 @@
-"""A driver that is there to be killed: `python -m benchmarks.victim HOME STUDY EXECUTOR < TREE` runs or resumes a search."""
+"""A driver that is there to be killed: it runs or resumes a search.
+
+`python -m benchmarks.victim HOME STUDY EXECUTOR < TREE`
+"""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from typing import Any
 from isoflop.errors import StateError
 from isoflop.home import Home
 from isoflop.journal.history import History
+from isoflop.journal.lease import ended
 from isoflop.journal.protocol import Journal
 from isoflop.retention import checkpoints, size_of
 
@@ -57,7 +58,8 @@ class Cleaning:
     """Checkpoints that stay of each open trial, the newest; none means all."""
     scratch: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
     now: float = field(default_factory=time.time)
-    alive: Callable[[int], bool] = field(default=lambda pid: _alive(pid))
+    ended: Callable[[int], bool] = ended
+    """Whether a process of this machine has ended."""
 
     def find(self) -> list[Leftover]:
         """All that may go. Of a study that somebody runs nothing is named, nor are weights, predictions and data."""
@@ -109,12 +111,12 @@ class Cleaning:
                 yield _leftover("journal's copy", path, _days(self._age(path)))
         for path in sorted(self.scratch.glob("isoflop-ray-*")):
             owner = SCRATCH.fullmatch(path.name)
-            if owner and path.lstat().st_uid == os.getuid() and not self.alive(int(owner[1])):
+            if owner and path.lstat().st_uid == os.getuid() and self.ended(int(owner[1])):
                 yield _leftover("Ray's scratch", path, f"process {owner[1]} has ended")
 
     def _if_torn(self, path: Path, study: str) -> Iterator[Leftover]:
         owner = TORN.fullmatch(path.name)
-        if owner and path.is_file() and self._age(path) > HOUR and not self.alive(int(owner[1])):
+        if owner and path.is_file() and self._age(path) > HOUR and self.ended(int(owner[1])):
             yield _leftover("torn write", path, f"process {owner[1]} has ended", study)
 
     def _age(self, path: Path) -> float:
@@ -148,14 +150,3 @@ def _leftover(what: str, path: Path, why: str, study: str = "") -> Leftover:
 
 def _days(seconds: float) -> str:
     return f"{seconds / DAY:.0f} days old"
-
-
-def _alive(pid: int) -> bool:
-    """Whether a process of this machine runs."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True

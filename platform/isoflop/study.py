@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from isoflop.bench import Bench as Bench  # noqa: PLC0414 - a name of this module too
 from isoflop.bench import ExecutorName as ExecutorName  # noqa: PLC0414
 from isoflop.bench import StudyDesk
+from isoflop.choice import choose
 from isoflop.config import parse
 from isoflop.data import PreparedData, open_prepared
 from isoflop.drift import drift, widened
@@ -23,7 +24,6 @@ from isoflop.home import Home
 from isoflop.journal.event import Kind
 from isoflop.journal.history import History
 from isoflop.journal.sqlite import SqliteJournal
-from isoflop.planning.choice import choose
 from isoflop.planning.finalists import FinalistsPlan
 from isoflop.planning.progress import cause
 from isoflop.provenance import code_version, holder, provenance
@@ -60,7 +60,8 @@ class Study:
     @property
     def best(self) -> Trial | None:
         """The best COMPLETE trial, of several objectives one on the front; none while there is none."""
-        return next(iter(choose(self.trials, self.spec.study, 1)), None)
+        study = self.spec.study
+        return next(iter(choose(self.trials, study.objectives, study.constraints, 1)), None)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a trial: number, state, objective, FLOPs, parameters, and each sampled parameter by dotted key."""
@@ -175,7 +176,7 @@ def finalists(
     found = known(study, Store(bench.journal, bench.home.path))
     spec, facts = found.spec, found.store.history(study).study
     top, seeds = top or spec.study.finalists.top, seeds or spec.study.finalists.seeds
-    chosen = choose(found.trials, spec.study, top)
+    chosen = choose(found.trials, spec.study.objectives, spec.study.constraints, top)
     if not chosen:
         raise InputError(Fault(f"study {study}", "has no COMPLETE trial to retrain", f"go on: isoflop resume {study}"))
     prepared = open_prepared(Path(facts["data"]["path"]))

@@ -34,12 +34,10 @@ def _run(stopped: Callable[[], int]) -> int:
         code: int | None = app(standalone_mode=False)
     except USAGE as error:
         return _refuse(_complaint(error))
-    except InputError as error:
-        return _refuse(*map(str, error.faults))
-    except StateError as error:
-        return _refuse(str(error))
+    except (InputError, StateError) as error:
+        return _refuse(*map(str, getattr(error, "faults", [error])))
     except StudyError as error:
-        return _refuse(*str(error).splitlines(), code=1)
+        return _refuse(str(error), code=1)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except BrokenPipeError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from isoflop.cli import data, models, results, services, studies
+from isoflop.cli import control, data, models, results, services, studies
 from isoflop.cli import jobs as ray_jobs
 
 app = typer.Typer(
@@ -26,9 +26,12 @@ for command in (
     studies.resume,
     studies.extend,
     studies.finalists,
+    control.stop,
     results.studies,
     results.show,
     results.trials,
+    control.logs,
+    control.gc,
     results.leaderboard,
     results.predict,
     ray_jobs.submit,

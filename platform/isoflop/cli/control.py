@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from isoflop.cli.output import Json, amount, emit, table
 from isoflop.cli.studies import StudyId
 
-if TYPE_CHECKING:
-    from isoflop.journal.protocol import Journal
-
 TRIAL = "A trial's number, or NUMBER.REPLICATE."
 
 
 def stop(
     study: StudyId,
-    trial: Annotated[str | None, typer.Argument(metavar="[TRIAL]", help=f"{TRIAL} Default: the whole study.")] = None,
+    trial: Annotated[str | None, typer.Argument(metavar="TRIAL", help=f"{TRIAL} Default: the whole study.")] = None,
     wait: Annotated[str, typer.Option(help="How long to wait for the answer, such as 30s.")] = "30s",
 ) -> None:
     """Stop a study that runs, as Ctrl-C does where it runs, or end one trial of it for good."""
     from isoflop.control import kill_trial, myself, parse_key, stop_study
     from isoflop.home import Home
     from isoflop.journal.sqlite import SqliteJournal
+    from isoflop.study import known
     from isoflop.study_spec import seconds
+    from isoflop.tracking.store import Store
 
     key = parse_key(trial) if trial is not None else None
     patience = seconds(wait)
     home = Home.find()
-    _known(study, SqliteJournal.open_readonly(home.journal))
+    known(study, Store(SqliteJournal.open_readonly(home.journal), home.path))
     journal = SqliteJournal(home.journal)
     if key is None:
         done = stop_study(journal, study, by=myself(), wait=patience, say=typer.echo)
@@ -49,12 +48,14 @@ def logs(
     from isoflop.home import Home
     from isoflop.journal.history import History
     from isoflop.journal.sqlite import SqliteJournal
+    from isoflop.study import known
+    from isoflop.tracking.store import Store
 
     home, key = Home.find(), parse_key(trial)
     journal = SqliteJournal.open_readonly(home.journal)
-    _known(study, journal)
+    known(study, Store(journal, home.path))
     history = History.fold(journal.read(study))
-    found = find_trial(history, study, key)
+    find_trial(history, study, key)
     path = home.logs(study, key)
 
     def going() -> bool:
@@ -71,7 +72,7 @@ def logs(
 
 
 def gc(
-    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="One study; default: all.")] = None,
+    study: Annotated[str | None, typer.Argument(metavar="STUDY", help="One study; default: all.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; remove nothing.")] = False,
     keep: Annotated[
         int | None, typer.Option(min=1, help="Checkpoints that stay of each open trial; default: all that stand.")
@@ -82,11 +83,13 @@ def gc(
     from isoflop.cleaning import Cleaning, remove
     from isoflop.home import Home
     from isoflop.journal.sqlite import SqliteJournal
+    from isoflop.study import known
+    from isoflop.tracking.store import Store
 
     home = Home.find()
     journal = SqliteJournal.open_readonly(home.journal)
     if study is not None and not (home.path / "checkpoints" / study).is_dir():
-        _known(study, journal)
+        known(study, Store(journal, home.path))
     found = Cleaning(home=home, journal=journal, study=study, keep=keep).find()
     rows = [one.to_dict() for one in (found if dry_run else remove(found))]
     if json:
@@ -97,12 +100,3 @@ def gc(
     if rows:
         total = amount(sum(row["size"] for row in rows), "B")
         typer.echo(f"{'would remove' if dry_run else 'removed'} {len(rows)}, {total}")
-
-
-def _known(study: str, journal: Journal) -> None:
-    from isoflop.errors import Fault, UnknownError, did_you_mean
-
-    ids = journal.studies()
-    if study not in ids:
-        remedy = did_you_mean(study, ids) if ids else "there is no study yet: run isoflop search SPEC"
-        raise UnknownError(Fault("study", f"unknown study {study!r}", remedy))

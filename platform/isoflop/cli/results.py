@@ -26,12 +26,20 @@ def studies(json: Json = False) -> None:
     table(shown, columns, empty="no studies yet: run isoflop search search_spaces/smoke.yaml")
 
 
-def show(study: StudyId, json: Json = False) -> None:
-    """Show one study: state, counts, best trial."""
+def show(
+    study: StudyId,
+    follow: Annotated[bool, typer.Option("--follow", help="Stay until the study is closed; Ctrl-C leaves it.")] = False,
+    json: Json = False,
+) -> None:
+    """Show one study: state, counts, best trial; with --follow, what happens in it."""
     from isoflop.study import known
 
     store = _store()
-    known(study, store)
+    found = known(study, store)
+    if follow:
+        from isoflop.cli.follow import follow as look_on
+
+        look_on(store.journal, study, found.spec.study)
     row = next(row for row in store.studies() if row["id"] == study)
     if json:
         emit(row)
@@ -57,7 +65,7 @@ def trials(study: StudyId, json: Json = False) -> None:
 
 
 def leaderboard(
-    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="One finalists study; default: all.")] = None,
+    study: Annotated[str | None, typer.Argument(metavar="STUDY", help="One finalists study; default: all.")] = None,
     json: Json = False,
 ) -> None:
     """Rank finalists: mean and 95 % interval over seeds and images; validation picks, the test set tells."""

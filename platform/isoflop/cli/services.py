@@ -46,10 +46,16 @@ def _become(command: list[str], more: dict[str, str]) -> NoReturn:
     os.execve(command[0], command, {**os.environ, **QUIET, **more})  # noqa: S606 - no shell is wanted
 
 
-def doctor(json: Json = False) -> None:
+def doctor(
+    fix: Annotated[bool, typer.Option("--fix", help="End abandoned runs in MLflow, give stale leases back.")] = False,
+    json: Json = False,
+) -> None:
     """Say what is installed, which accelerator there is, and whether the state folder is in order."""
-    from isoflop.doctor import examine
+    from isoflop.doctor import examine, mend
 
+    if fix:
+        for line in mend():
+            typer.echo(line, err=True)
     findings = examine()
     if json:
         emit([finding.to_dict() for finding in findings])

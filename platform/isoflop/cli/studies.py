@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 StudyId = Annotated[str, typer.Argument(metavar="STUDY", help="A study's id, as `isoflop studies` lists it.")]
 ExecutorName = Literal["inline", "ray"]
 Executor = Annotated[ExecutorName, typer.Option(help="Ray Tune, or one trial after another in this process.")]
+Drift = Annotated[
+    bool, typer.Option("--allow-drift", help="Go on though space, data or code changed; the differences are recorded.")
+]
 Time = Annotated[str | None, typer.Option(help="Wall time, such as 90s, 20m or 2h.")]
 
 
@@ -27,6 +30,7 @@ def search(
     executor: Executor = "ray",
     address: Annotated[str | None, typer.Option(help="A Ray cluster to join; default: one on this machine.")] = None,
     study: Annotated[str | None, typer.Option(help="Id of the study; one that stands goes on.")] = None,
+    allow_drift: Drift = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Estimate trials, hours and disk; run nothing.")] = False,
 ) -> None:
     """Search a space: every trial is journalled, nothing finished is ever lost."""
@@ -35,6 +39,8 @@ def search(
     from isoflop.home import Home
     from isoflop.spec import load_spec
 
+    if study is not None:
+        check_name(study)
     loaded = load_spec(spec)
     loaded = studies.override(loaded, data=data, trials=trials, time=time, workers=workers, seed=seed)
     if dry_run:
@@ -46,23 +52,28 @@ def search(
     bench = studies.Bench.here(executor=executor, address=address)
     before = bench.journal.read(study) if study else ()
     with watching(loaded.study, loaded.study.budget.trials, before) as listen:
-        done = studies.search(loaded, data=data, study=study, bench=replace(bench, listeners=(listen,)))
+        done = studies.search(
+            loaded, data=data, study=study, allow_drift=allow_drift, bench=replace(bench, listeners=(listen,))
+        )
     _conclude(done)
 
 
-def resume(study: StudyId, time: Time = None, executor: Executor = "ray") -> None:
+def resume(study: StudyId, time: Time = None, executor: Executor = "ray", allow_drift: Drift = False) -> None:
     """Go on with a study that was interrupted; nothing finished is run again."""
-    _go_on(study, trials=None, time=time, executor=executor)
+    _go_on(study, time=time, executor=executor, allow_drift=allow_drift)
 
 
 def extend(
     study: StudyId,
     trials: Annotated[int, typer.Option(min=1, help="The new budget in trials, those that are done included.")],
+    spec: Annotated[
+        Path | None, typer.Option(help="A new version of the spec: families added, ranges widened.")
+    ] = None,
     time: Time = None,
     executor: Executor = "ray",
 ) -> None:
-    """Go further with a study that has ended."""
-    _go_on(study, trials=trials, time=time, executor=executor)
+    """Go further with a study that has ended; its trials count."""
+    _go_on(study, trials=trials, spec=spec, time=time, executor=executor)
 
 
 def finalists(
@@ -84,14 +95,45 @@ def finalists(
     print_board(done.store, done.id)
 
 
-def _go_on(study: str, *, trials: int | None, time: str | None, executor: ExecutorName) -> None:
+def check_name(study: str) -> None:
+    """Refuse an id that a study cannot have: it stands in paths, and in the filters of what keeps the records."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from isoflop.config import Name
+    from isoflop.errors import Fault, InputError
+
+    try:
+        TypeAdapter(Name).validate_python(study)
+    except ValidationError:
+        remedy = "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"
+        raise InputError(Fault("--study", f"{study!r} is no id of a study", remedy)) from None
+
+
+def _go_on(
+    study: str,
+    *,
+    trials: int | None = None,
+    spec: Path | None = None,
+    time: str | None,
+    executor: ExecutorName,
+    allow_drift: bool = False,
+) -> None:
     from isoflop import study as studies
     from isoflop.cli.progress import watching
+    from isoflop.spec import load_spec
 
-    spec = studies.load_study(study).spec.study
+    newer = load_spec(spec) if spec is not None else None
+    about = (newer or studies.load_study(study).spec).study
     bench = studies.Bench.here(executor=executor)
-    with watching(spec, trials or spec.budget.trials, bench.journal.read(study)) as listen:
-        done = studies.resume(study, trials=trials, time=time, bench=replace(bench, listeners=(listen,)))
+    with watching(about, trials or about.budget.trials, bench.journal.read(study)) as listen:
+        done = studies.resume(
+            study,
+            spec=newer,
+            trials=trials,
+            time=time,
+            allow_drift=allow_drift,
+            bench=replace(bench, listeners=(listen,)),
+        )
     _conclude(done)
 
 

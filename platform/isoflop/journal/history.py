@@ -70,6 +70,17 @@ class History:
             self.trials[key] = _step(self.trials[key], event)
         self._note(key)
 
+    def copy(self) -> Self:
+        """A history that later events of this one do not change."""
+        return replace(
+            self,
+            trials=dict(self.trials),
+            artifacts=dict(self.artifacts),
+            opened=dict(self.opened),
+            changes=list(self.changes),
+            _open=set(self._open),
+        )
+
     def open(self) -> list[Trial]:
         """The trials that are not final, in order of number and replicate."""
         return [self.trials[key] for key in sorted(self._open, key=lambda key: (key.trial, key.replicate))]
@@ -87,19 +98,43 @@ class History:
 
 def _step(trial: Trial, event: Event) -> Trial:
     """A trial after one of its own events."""
-    payload = event.payload
-    if event.kind is Kind.RECORD:
-        record = Record.from_dict(payload)
-        return replace(trial, records=(*trial.records[: record.report - 1], record), tried=True, stalled=0)
-    if event.kind is Kind.END:
-        return replace(trial, state=State(payload["state"]), reason=payload.get("reason", ""))
-    if event.kind is Kind.MEASURED:
-        return replace(trial, latency=payload["latency"], tried=True)
-    if event.kind is Kind.RETRY:
-        return replace(trial, config=payload["config"], fingerprint=payload["fingerprint"], attempt=event.index)
-    if event.kind is Kind.FAULT:
-        return replace(trial, stalled=trial.stalled + 1)
-    state = State(payload["state"])
+    return STEPS[event.kind](trial, event)
+
+
+def _record(trial: Trial, event: Event) -> Trial:
+    record = Record.from_dict(event.payload)
+    return replace(trial, records=(*trial.records[: record.report - 1], record), tried=True, stalled=0)
+
+
+def _end(trial: Trial, event: Event) -> Trial:
+    return replace(trial, state=State(event.payload["state"]), reason=event.payload.get("reason", ""))
+
+
+def _measured(trial: Trial, event: Event) -> Trial:
+    return replace(trial, latency=event.payload["latency"], tried=True)
+
+
+def _retry(trial: Trial, event: Event) -> Trial:
+    return replace(trial, config=event.payload["config"], fingerprint=event.payload["fingerprint"], attempt=event.index)
+
+
+def _fault(trial: Trial, event: Event) -> Trial:
+    del event
+    return replace(trial, stalled=trial.stalled + 1)
+
+
+def _state(trial: Trial, event: Event) -> Trial:
+    state = State(event.payload["state"])
     if trial.state.final or state is trial.state:
         return trial
     return replace(trial, state=state, tried=trial.tried or state is State.RUNNING)
+
+
+STEPS = {
+    Kind.RECORD: _record,
+    Kind.END: _end,
+    Kind.MEASURED: _measured,
+    Kind.RETRY: _retry,
+    Kind.FAULT: _fault,
+    Kind.STATE: _state,
+}

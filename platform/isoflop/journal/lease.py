@@ -28,10 +28,13 @@ def gone(holder: str) -> bool:
     """
     host, _, rest = holder.partition(":")
     pid = rest.partition(":")[0]
-    if host != socket.gethostname() or not pid.isdigit():
-        return False
+    return host == socket.gethostname() and pid.isdigit() and ended(int(pid))
+
+
+def ended(pid: int) -> bool:
+    """Whether there is no process of this number on this machine."""
     try:
-        os.kill(int(pid), 0)
+        os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return True
     except PermissionError:

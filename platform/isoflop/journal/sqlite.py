@@ -41,7 +41,9 @@ SELECT study FROM found WHERE study IS NOT NULL ORDER BY (SELECT min(seq) FROM e
 """
 """A jump through the index from study to study: GROUP BY would walk over every event."""
 LEASES = "SELECT study, holder, token, expires FROM leases"
-PENDING = "SELECT id, study, kind, trial, replicate, made, by FROM requests WHERE study = ? AND done IS NULL ORDER BY id"
+PENDING = (
+    "SELECT id, study, kind, trial, replicate, made, by FROM requests WHERE study = ? AND done IS NULL ORDER BY id"
+)
 
 
 class SqliteJournal:

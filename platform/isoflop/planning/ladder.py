@@ -11,9 +11,9 @@ from isoflop.pareto import ranks
 from isoflop.plan import Verdict
 from isoflop.planning.halving import places, verdict
 from isoflop.planning.rungs import Rungs
-from isoflop.planning.scores import score
 from isoflop.planning.standing import Standing, passed
 from isoflop.records import Trial
+from isoflop.scores import score
 from isoflop.study_spec import StudySpec
 
 Scores = npt.NDArray[np.float64]

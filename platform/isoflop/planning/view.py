@@ -14,9 +14,9 @@ from typing import overload
 from isoflop.plan import Verdict
 from isoflop.planning.ladder import Ladder
 from isoflop.planning.samplers.protocol import Observation
-from isoflop.planning.scores import score, violation
 from isoflop.planning.standing import Standing
 from isoflop.records import State, Trial
+from isoflop.scores import score, violation
 from isoflop.space import SearchSpace
 from isoflop.study_spec import StudySpec
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from isoflop.choice import choose
 from isoflop.config import ModelConfig, nest, parse
 from isoflop.errors import Fault, StateError, UnknownError, did_you_mean
 from isoflop.evaluation.predictions import Predictions, load_predictions
@@ -20,7 +21,7 @@ from isoflop.journal.history import History
 from isoflop.journal.protocol import Journal
 from isoflop.records import Result, State, Trial
 from isoflop.scaling import Shape
-from isoflop.study_spec import Objective
+from isoflop.study_spec import Constraint, Objective
 
 FINALISTS = "finalists"
 
@@ -39,12 +40,7 @@ class Store:
             history = self._histories.setdefault(study, History())
             for event in self.journal.read(study, after=history.seq):
                 history.apply(event)
-            return replace(
-                history,
-                trials=dict(history.trials),
-                artifacts=dict(history.artifacts),
-                opened=dict(history.opened),
-            )
+            return history.copy()
 
     def version(self) -> tuple[tuple[str, int], ...]:
         """Every study with the place of its newest event: equal versions mean that nothing happened."""
@@ -56,7 +52,10 @@ class Store:
         `best` is the objective's value of the best COMPLETE trial, `best_trial` its number; both are null while there
         is none. `began` and `updated` are Unix seconds.
         """
-        return [_study_row(study, self.history(study)) for study in self.journal.studies()]
+        return [
+            _study_row(study, self.history(study), running=self.journal.running(study) is not None)
+            for study in self.journal.studies()
+        ]
 
     def trials(self, study: str) -> list[dict[str, Any]]:
         """A study's trials by number and replicate, as JSON values. Raises `UnknownError` for an unknown study.
@@ -125,25 +124,26 @@ class Store:
         return self.history(study)
 
 
-def _study_row(study: str, history: History) -> dict[str, Any]:
+def _study_row(study: str, history: History, *, running: bool) -> dict[str, Any]:
     """A study as JSON values."""
     facts = history.study
-    objective = _objectives(history)[0]
-    best = _best(history, objective)
+    objectives = _objectives(history)
+    constraints = [Constraint.model_validate(one) for one in _part(history, "constraints") or ()]
+    best = next(iter(choose(_ordered(history.trials.values()), objectives, constraints, 1)), None)
     return {
         "id": study,
         "name": facts.get("name", study),
         "plan": facts.get("plan", "search"),
         "parent": facts.get("parent"),
-        "state": _state(history),
+        "state": _state(history, running=running),
         "reason": (history.closed or {}).get("reason", ""),
         "data": facts.get("data", {}).get("name", ""),
         "data_digest": facts.get("data", {}).get("digest", ""),
         "trials": len(history.trials),
         "counts": _counts(history),
         "axis": _part(history, "fidelity").get("axis", "epochs"),
-        "objective": objective.metric,
-        "best": plain(best.value(objective.metric)) if best else None,
+        "objective": objectives[0].metric,
+        "best": plain(best.value(objectives[0].metric)) if best else None,
         "best_trial": best.number if best else None,
         "began": history.began,
         "updated": history.updated,
@@ -164,6 +164,8 @@ def _trial_row(trial: Trial, objectives: Sequence[Objective]) -> dict[str, Any]:
         "records": [plain(record.to_dict()) for record in trial.records],
         "flops": trial.flops,
         "parameters": trial.parameters,
+        "memory": trial.memory,
+        "latency": trial.latency,
         "seed": trial.seed,
         "fingerprint": trial.fingerprint,
         "source": trial.source,
@@ -228,12 +230,6 @@ def _part(history: History, name: str) -> Any:
     return history.study.get("spec", {}).get("study", {}).get(name) or {}
 
 
-def _best(history: History, objective: Objective) -> Trial | None:
-    """The best COMPLETE trial with a finite value; of equals the first."""
-    finite = [trial for trial in _complete(history) if math.isfinite(trial.value(objective.metric))]
-    return max(finite, key=lambda trial: objective.sign * trial.value(objective.metric), default=None)
-
-
 def _complete(history: History) -> list[Trial]:
     return [trial for trial in _ordered(history.trials.values()) if trial.state is State.COMPLETE]
 
@@ -248,12 +244,11 @@ def _counts(history: History) -> dict[str, int]:
     return {str(state): found[state] for state in State if found[state]}
 
 
-def _state(history: History) -> str:
-    """COMPLETE, INTERRUPTED or FAILED once closed; before, INTERRUPTED where all that is open was, else RUNNING."""
+def _state(history: History, *, running: bool) -> str:
+    """COMPLETE, INTERRUPTED or FAILED once closed; before, RUNNING while a driver runs it, else INTERRUPTED."""
     if history.closed is not None:
         return str(history.closed["state"])
-    states = {trial.state for trial in history.open()}
-    return str(State.INTERRUPTED if states == {State.INTERRUPTED} else State.RUNNING)
+    return str(State.RUNNING if running else State.INTERRUPTED)
 
 
 def _split_run(run: str) -> tuple[str, int]:

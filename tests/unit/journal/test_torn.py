@@ -89,7 +89,7 @@ def test_a_truncated_file_is_one_line(closed, pages):
     size = closed.stat().st_size
     with closed.open("r+b") as file:
         file.truncate(int(pages * 4096) if pages >= 0 else size - 4096)
-    with pytest.raises(StateError, match="damaged|not a journal") as error:
+    with pytest.raises(StateError, match=r"damaged|not a journal") as error:
         SqliteJournal(closed).read("s")
     assert "\n" not in str(error.value)
 
@@ -123,5 +123,5 @@ def test_an_event_of_a_version_to_come_is_one_line(closed):
     journal = SqliteJournal(closed)
     with closing(sqlite3.connect(closed)) as connection, connection:
         connection.execute("UPDATE events SET kind = 'dreamt' WHERE trial = 3 AND idx = 1")
-    with pytest.raises(StateError, match="'dreamt' is not a valid Kind.*upgrade isoflop"):
+    with pytest.raises(StateError, match=r"'dreamt' is not a valid Kind.*upgrade isoflop"):
         journal.read("s")

@@ -67,8 +67,9 @@ def test_state_of_a_study(journal: MemoryJournal, store: Store) -> None:
     writer.trial(0, [0.5])
     writer.write(Kind.STATE, 0, index=0, payload={"state": "RUNNING"})
     assert store.studies()[0]["state"] == "RUNNING"
-    writer.write(Kind.STATE, 0, index=1, payload={"state": "INTERRUPTED"})
+    journal.release(writer.lease)
     assert store.studies()[0]["state"] == "INTERRUPTED"
+    writer.lease = journal.acquire("s-1", "test", 60.0)
     writer.write(Kind.CLOSED, payload={"state": "INTERRUPTED", "reason": "by a person"})
     row = store.studies()[0]
     assert (row["state"], row["reason"]) == ("INTERRUPTED", "by a person")

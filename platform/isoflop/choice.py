@@ -7,21 +7,21 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from isoflop.pareto import Direction, crowding, ranks
-from isoflop.planning.scores import score, violation
 from isoflop.records import State, Trial
-from isoflop.study_spec import StudySpec
+from isoflop.scores import score, violation
+from isoflop.study_spec import Constraint, Objective
 
 
-def choose(trials: Iterable[Trial], spec: StudySpec, top: int) -> Sequence[Trial]:
+def choose(
+    trials: Iterable[Trial], objectives: Sequence[Objective], constraints: Sequence[Constraint], top: int
+) -> Sequence[Trial]:
     """The best COMPLETE trials that break no constraint, best first; of equals the lower number.
 
     Of several objectives, by non-dominated rank and within a rank by crowding distance, the emptiest places first (Deb
     et al. 2002), so that they spread over the front.
     """
-    found = [t for t in trials if t.state is State.COMPLETE and not violation(t, t.reports, spec.constraints)]
-    scored = [
-        (trial, scores) for trial in found if (scores := score(trial, trial.reports, spec.objectives)) is not None
-    ]
+    found = [t for t in trials if t.state is State.COMPLETE and not violation(t, t.reports, constraints)]
+    scored = [(trial, scores) for trial in found if (scores := score(trial, trial.reports, objectives)) is not None]
     if not scored:
         return []
     values = np.asarray([scores for _, scores in scored])

@@ -1,0 +1,77 @@
+"""`isoflop show --follow`: a study that runs elsewhere, as it goes on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import typer
+
+from isoflop.cli.output import cell
+from isoflop.cli.progress import Watch
+from isoflop.control import news
+from isoflop.journal.event import Event
+from isoflop.journal.history import History
+from isoflop.journal.protocol import Journal
+from isoflop.records import Trial
+from isoflop.study_spec import StudySpec
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+ROWS = 20
+
+
+def follow(journal: Journal, study: str, spec: StudySpec) -> None:
+    """Show what happens until the study is closed, nobody runs it any more, or Ctrl-C.
+
+    On a terminal a table of the trials that are open, elsewhere a line for each trial that ends. The journal is read,
+    never locked.
+    """
+    watch = Watch(spec.objectives[0], spec.budget.trials, History.fold(journal.read(study)))
+    batches = news(journal, study, watch.history.seq)
+    with suppress(KeyboardInterrupt):  # leaving is no mistake
+        (_table if sys.stdout.isatty() else _lines)(watch, batches)
+    if watch.history.closed is None and journal.running(study) is None:
+        typer.echo(f"nobody runs study {study}; go on: isoflop resume {study}", err=True)
+
+
+def _lines(watch: Watch, batches: Iterable[Sequence[Event]]) -> None:
+    for events in batches:
+        for event in events:
+            watch.tell(event, typer.echo)
+
+
+def _table(watch: Watch, batches: Iterable[Sequence[Event]]) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(highlight=False)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        for events in batches:
+            for event in events:
+                watch.tell(event, console.print)
+            live.update(open_trials(watch), refresh=True)
+
+
+def open_trials(watch: Watch) -> Table:
+    """The open trials as a table, the study's progress below."""
+    from rich.table import Table
+
+    trials, metric = watch.history.open(), watch.objective.metric
+    shown = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left")
+    shown.caption = f"{watch.done}/{watch.total or '?'} trials, {watch.status()}"
+    for name in ("trial", "state", "family", "report", metric):
+        shown.add_column(name)
+    for trial in trials[:ROWS]:
+        shown.add_row(*_row(trial, metric))
+    if len(trials) > ROWS:
+        shown.add_row("...", f"{len(trials) - ROWS} more", "", "", "")
+    return shown
+
+
+def _row(trial: Trial, metric: str) -> list[str]:
+    family, reports = trial.config.get("model.family", ""), trial.config.get("train.reports", "?")
+    return [str(trial.key), str(trial.state), str(family), f"{trial.reports}/{reports}", cell(trial.value(metric))]

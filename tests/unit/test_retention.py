@@ -1,0 +1,64 @@
+"""Checkpoints under a cap: every open training keeps its newest."""
+
+from __future__ import annotations
+
+import pytest
+
+from isoflop.records import Key
+from isoflop.retention import checkpoints, over, retain, size_of
+
+A, B, C = Key(trial=0), Key(trial=1), Key(trial=1, replicate=1)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "cap", "gone"),
+    [
+        ({A: [10, 10], B: [10, 10]}, 40, []),
+        ({A: [10, 10], B: [10, 10]}, 39, [A]),
+        ({A: [10, 10], B: [10, 20]}, 49, [B]),
+        ({A: [10, 10], B: [10, 20], C: [10, 20]}, 50, [B, C]),
+        ({A: [10, 10], B: [10, 20], C: [10, 20]}, 0, [B, C, A]),
+        ({A: [10, 4, 4, 4], B: [10, 10]}, 30, [A]),
+        ({A: [100], B: []}, 1, []),
+        ({}, 0, []),
+    ],
+)
+def test_the_largest_older_ones_go_first_until_the_rest_fits(sizes, cap, gone):
+    assert over(sizes, cap) == gone
+
+
+def write(folder, report, size):
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{report:06d}-0123456789abcdef.pt"
+    path.write_bytes(b"x" * size)
+    return path
+
+
+def test_files_go_until_the_folders_fit(tmp_path):
+    old, new = write(tmp_path / "0", 3, 100), write(tmp_path / "0", 4, 100)
+    larger, largest = write(tmp_path / "1", 8, 150), write(tmp_path / "1", 9, 300)
+    (tmp_path / "0" / ".000005.pt-12").write_bytes(b"x" * 900)  # being written
+
+    def folder(key):
+        return tmp_path / str(key)
+
+    assert retain(folder, [A, B, C], 650) == []
+    assert retain(folder, [A, B, C], 500) == [larger]
+    assert retain(folder, [A, B, C], 10) == [old]
+    assert [path for path in (old, new, larger, largest) if path.exists()] == [new, largest]
+
+
+def test_the_newest_is_the_one_of_the_latest_report(tmp_path):
+    written = [write(tmp_path, report, 1) for report in (9, 10, 1_000_000, 999_999)]
+    (tmp_path / "note.pt").touch()
+    assert checkpoints(tmp_path) == [written[2], written[3], written[1], written[0]]
+    assert checkpoints(tmp_path / "nowhere") == []
+
+
+def test_sizes_are_those_of_all_files_and_links_are_not_followed(tmp_path):
+    write(tmp_path / "a", 1, 100)
+    write(tmp_path / "a", 2, 20)
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    assert size_of(tmp_path / "a") == 120
+    assert size_of(tmp_path / "link") < 120
+    assert size_of(tmp_path / "nowhere") == 0
