@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from isoflop.errors import InputError, StateError
+from isoflop.errors import InputError, StateError, StudyError
 from isoflop.execution.recorder import Listener
 from isoflop.journal.transfer import dump, load
 from isoflop.provenance import holder
@@ -72,9 +72,12 @@ def write_json(path: Path, values: Mapping[str, Any] | Iterable[Any]) -> None:
 
 
 def main(stage: Callable[[], None]) -> None:
-    """Run a stage; a user's mistake is one line and exit code 2."""
+    """Run a stage; a user's mistake is one line and exit code 2, a study that came to nothing one line and 1."""
     try:
         stage()
+    except StudyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
     except (InputError, StateError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
