@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,6 +126,16 @@ def open_deadly(job: Job) -> ScriptedTraining:
     """Begin a training; every third takes its worker down."""
     if job.key.trial % 3 == 1:
         os._exit(9)
+    return open_scripted(job)
+
+
+def open_hanging(job: Job) -> ScriptedTraining:
+    """Begin a training; the first worker of all hangs."""
+    mark = Path(job.checkpoints).with_name("hung")
+    if not mark.exists():
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        threading.Event().wait()
     return open_scripted(job)
 
 

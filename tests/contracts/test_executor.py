@@ -18,7 +18,18 @@ from isoflop.journal.history import History
 from isoflop.journal.memory import MemoryJournal
 from isoflop.records import Key, State
 from isoflop.study_spec import Resources
-from tests.scripted import REPORTS, RUNGS, Desk, open_deadly, open_hungry, open_scripted, plan, states, table
+from tests.scripted import (
+    REPORTS,
+    RUNGS,
+    Desk,
+    open_deadly,
+    open_hanging,
+    open_hungry,
+    open_scripted,
+    plan,
+    states,
+    table,
+)
 
 PLAN = {"budget": {"trials": 40}, "sampler": {"name": "random"}}
 
@@ -147,3 +158,13 @@ def test_a_trial_that_kills_its_workers_is_infeasible_and_the_others_go_on(tmp_p
     faults = [event for event in journal.read("s") if event.kind is Kind.FAULT]
     assert len(faults) == 4 * len(deadly)
     assert State.COMPLETE in states(history)
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_worker_that_hangs_is_ended_and_its_trial_goes_on(tmp_path: Path):
+    study = {"budget": {"trials": 4}}
+    journal = MemoryJournal()
+    executor = RayExecutor(Resources(workers=2, silence="4s"))
+    history = run(executor, tmp_path / "hung", journal, opened=open_hanging, **study)
+    assert table(history) == table(run(InlineExecutor(), tmp_path / "calm", **study))
+    assert len([event for event in journal.read("s") if event.kind is Kind.FAULT]) == 1

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 import isoflop
-from isoflop.errors import InputError, LeaseError, UnknownError
+from isoflop.errors import InputError, LeaseError, StudyError, UnknownError
 from isoflop.evaluation.metrics import metrics_of
 from isoflop.home import Home
 from isoflop.journal.event import Kind
 from isoflop.records import Key, State
 from isoflop.spec import Spec, spec_from_tree
-from isoflop.study import Bench, Study, finalists, resume, search
+from isoflop.study import Bench, Study, finalists, load_study, resume, search
 
 TREE: dict[str, Any] = {
     "space": {
@@ -107,7 +107,7 @@ def test_a_study_that_is_done_trains_nothing_again(home: Home, searched: Study):
 
 def test_another_space_under_the_same_id_is_refused(home: Home, searched: Study):
     other = spec_from_tree({**TREE, "space": {**TREE["space"], "augment.crop": 1}}, where="test", name="whole")
-    with pytest.raises(InputError, match="space.augment.crop: was nothing, is 1"):
+    with pytest.raises(InputError, match=r"space\.augment\.crop: was nothing, is 1"):
         search(other, study=searched.id, bench=bench(home))
 
 
@@ -223,3 +223,34 @@ def test_a_driver_that_is_killed_loses_nothing(home: Home, searched: Study):
     ends = [event for event in journal.read("killed-1") if event.kind is Kind.END]
     assert ends[: len(finished)] == finished
     assert len(ends) == len(searched.trials)
+
+
+def test_a_wider_space_goes_on_with_the_old_trials(home: Home):
+    space = {"model.family": {"choice": ["lenet"]}, "model.stem": 1, "optim.lr": {"float": [0.01, 0.1], "log": True}}
+    wider = space | {"model.family": {"choice": ["lenet", "resnet"]}, "optim.lr": {"float": [0.001, 0.1], "log": True}}
+    study = {**TREE["study"], "budget": {"trials": 2}}
+    search(spec_from_tree({"space": space, "study": study}, where="test", name="grow"), study="grow", bench=bench(home))
+    grown = spec_from_tree({"space": wider, "study": study}, where="test", name="grow")
+    with pytest.raises(InputError, match=r"space\.model\.family\.choice"):
+        search(grown, study="grow", bench=bench(home))
+    done = resume("grow", spec=grown, trials=4, bench=bench(home))
+    families = [trial.config["model.family"] for trial in done.trials]
+    assert families[:2] == ["lenet", "lenet"]
+    assert done.trials[2].source == "default"
+    assert families[2] == "resnet"
+    space["optim.lr"] = {"float": [0.05, 0.1], "log": True}
+    narrow = spec_from_tree({"space": space, "study": study}, where="test", name="grow")
+    with pytest.raises(InputError, match="is not in this space"):
+        resume("grow", spec=narrow, bench=bench(home))
+
+
+def test_a_study_whose_trials_all_fail_alike_stops_early_and_says_why(home: Home):
+    space = {"model.family": "lenet", "model.stem": 1, "optim.lr": {"float": [1e29, 1e30], "log": True}}
+    study = {**TREE["study"], "budget": {"trials": 40}, "sampler": {"name": "random"}}
+    spec = spec_from_tree({"space": space, "study": study}, where="test", name="bad")
+    with pytest.raises(StudyError, match=r"all \d+ trials failed: \d+ x diverged") as caught:
+        search(spec, study="bad", bench=bench(home))
+    failed = load_study("bad", home=home.path)
+    assert len(failed.trials) < 20
+    assert failed.store.history("bad").closed["reason"].startswith("StudyError: all")
+    assert "\n" not in str(caught.value)
