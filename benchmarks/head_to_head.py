@@ -1,0 +1,287 @@
+"""The same search on Fashion-MNIST by the script that people write today and by Isoflop: wall clock, start-up included.
+
+16 configurations of a CNN of three layers (stride 2, width 8, 16 or 32) on 6,000 images, at most 3 epochs, halving by 3
+after the first, one CPU a trial and two at a time. Both sides get the same images, configurations, net, seed,
+normalisation, optimizer and schedule, and each runs in a Python of its own, by turns. Preparing the data is timed apart
+and counted in the second ratio. Needs Fashion-MNIST's IDX files (`--idx FOLDER`).
+
+Time: about 10 minutes, 2 with --quick (6 configurations, once).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from benchmarks.cnn.body import Cnn
+from benchmarks.process import ROOT, Finished, python
+from benchmarks.report import table
+from benchmarks.stock.fashion import Net
+from isoflop.data import open_prepared
+from isoflop.data.sources.idx import idx_source
+from isoflop.journal.event import Event, Kind
+from isoflop.journal.sqlite import SqliteJournal
+from isoflop.records import Record, State
+
+IMAGES, VALIDATION, EPOCHS, WORKERS = 6000, 1200, 3, 2
+STUDY = "head-to-head"
+CLI = ("-c", "from isoflop.cli import main; main()")
+LIMIT_SECONDS = 1800.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Side:
+    """One run of one side."""
+
+    seconds: float
+    cpu: float
+    best: float
+    epochs: int
+    parts: Mapping[str, float]
+    """Where the wall clock went, where that is known."""
+
+
+def main() -> None:
+    """Run both sides by turns and print what they took."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="6 configurations, once")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--repeats", type=int, default=None)
+    parser.add_argument("--idx", type=Path, default=Path("/usr/share/datasets/fashion-mnist"), help="the IDX files")
+    options = parser.parse_args()
+    count, repeats = (6, options.repeats or 1) if options.quick else (16, options.repeats or 3)
+    check_nets()
+    with tempfile.TemporaryDirectory(prefix="isoflop-head-") as folder:
+        bench = Match(Path(folder), options.idx, configurations(count))
+        prepared = bench.prepare()
+        rounds = [(bench.plain(n), bench.isoflop(n)) for n in range(repeats)]
+    found = summary(rounds, prepared.seconds, count)
+    print(json.dumps(found) if options.json else lines(found))
+
+
+def configurations(count: int) -> list[dict[str, Any]]:
+    """What both sides try; the first is the family's default, which Isoflop always tries first."""
+    draw = random.Random(3)
+    others = [
+        {
+            "width": draw.choice([8, 16, 32]),
+            "lr": round(10 ** draw.uniform(-2, -0.3), 4),
+            "momentum": round(draw.uniform(0.8, 0.95), 3),
+            "batch_size": draw.choice([32, 64, 128]),
+        }
+        for _ in range(count - 1)
+    ]
+    return [{"width": 8, "lr": 0.1, "momentum": 0.9, "batch_size": 64}, *others]
+
+
+def check_nets() -> None:
+    """Both sides train the same net: equal weights give equal outputs."""
+    theirs, body, head = Net(8), Cnn(8, 1), torch.nn.Linear(8, 10)
+    ours = [*body.parameters(), *head.parameters()]
+    assert [one.shape for one in theirs.parameters()] == [one.shape for one in ours]
+    with torch.no_grad():
+        for to, of in zip(ours, theirs.parameters(), strict=True):
+            to.copy_(of)
+        images = torch.randn(4, 1, 28, 28)
+        assert torch.allclose(head(body(images)), theirs(images), atol=1e-5)
+
+
+class Match:
+    """A folder with the data for both sides, and how to run each."""
+
+    def __init__(self, folder: Path, idx: Path, configs: Sequence[Mapping[str, Any]]) -> None:
+        self.folder, self.configs = folder, configs
+        self.home = folder / "home"
+        write_subset(idx, folder / "fashion-idx")
+        self.family = plug_in(folder / "plug-in")
+
+    def prepare(self) -> Finished:
+        """Prepare the subset for Isoflop, and write what it trains and validates on for the other side."""
+        share = VALIDATION / (IMAGES + VALIDATION)
+        command = ("data", "prepare", str(self.folder / "fashion-idx"), "--name", "fashion", "--val", str(share))
+        done = python(*CLI, *command, timeout=LIMIT_SECONDS, environment=self._environment())
+        data = open_prepared(self.home / "data" / "fashion")
+        raw = self.folder / "plain" / "FashionMNIST" / "raw"
+        for split, stem in (("train", "train"), ("val", "t10k")):
+            images, labels = data.split(split)
+            write_idx(raw / f"{stem}-images-idx3-ubyte", np.asarray(images)[:, 0])
+            write_idx(raw / f"{stem}-labels-idx1-ubyte", np.asarray(labels))
+        assert len(data.split("train")[1]) == IMAGES
+        job = {"data": str(self.folder / "plain"), "mean": [*data.mean], "std": [*data.std], "seed": 0}
+        (self.folder / "job.json").write_text(json.dumps({**job, "configs": self.configs}))
+        (self.folder / "spec.yaml").write_text(yaml.safe_dump(spec(self.configs)))
+        return done
+
+    def plain(self, turn: int) -> Side:
+        """What people write today."""
+        place = self.folder / f"plain-{turn}"
+        place.mkdir()
+        done = python(
+            "-m", "benchmarks.stock.fashion", str(place), str(self.folder / "job.json"), timeout=LIMIT_SECONDS
+        )
+        found = json.loads(done.output.splitlines()[-1])
+        return Side(seconds=done.seconds, cpu=done.cpu, best=found["best"], epochs=found["epochs"], parts={})
+
+    def isoflop(self, turn: int) -> Side:
+        """The same by `isoflop search`."""
+        study = f"{STUDY}-{turn}"
+        began = time.time()
+        command = ("search", str(self.folder / "spec.yaml"), "--study", study)
+        done = python(*CLI, *command, timeout=LIMIT_SECONDS, environment=self._environment())
+        events = SqliteJournal.open_readonly(self.home / "journal.sqlite").read(study)
+        records = [Record.from_dict(event.payload) for event in events if event.kind is Kind.RECORD]
+        return Side(
+            seconds=done.seconds,
+            cpu=done.cpu,
+            best=max(record.metrics["val_accuracy"] for record in records),
+            epochs=len(records),
+            parts=parts(events, began, began + done.seconds),
+        )
+
+    def _environment(self) -> dict[str, str]:
+        return {"ISOFLOP_HOME": str(self.home), "PYTHONPATH": f"{self.family}:{ROOT}:{ROOT / 'platform'}"}
+
+
+def spec(configs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The search as Isoflop's spec: nothing is sampled, all configurations are enqueued."""
+    space = {
+        "model.family": {"choice": {"cnn3": {"model.width": {"choice": [1.0, 2.0, 4.0]}}}},
+        "optim.name": "sgd",
+        "optim.lr": {"float": [0.01, 0.51], "log": True},
+        "optim.momentum": {"float": [0.8, 0.95]},
+        "optim.weight_decay": 0.0,
+        "schedule.warmup": 0.0,
+        "train.batch_size": {"choice": [64, 32, 128]},
+    }
+    known = [
+        {
+            "model.family": "cnn3",
+            "model.width": config["width"] / 8,
+            "optim.lr": config["lr"],
+            "optim.momentum": config["momentum"],
+            "train.batch_size": config["batch_size"],
+        }
+        for config in configs[1:]
+    ]
+    study = {
+        "name": STUDY,
+        "data": "fashion",
+        "fidelity": {"axis": "epochs", "horizon": EPOCHS, "reports": EPOCHS},
+        "halving": {"eta": 3, "rungs": 1},
+        "budget": {"trials": len(configs)},
+        "sampler": {"name": "random"},
+        "resources": {"workers": WORKERS, "threads": 1},
+        "enqueue": known,
+    }
+    return {"space": space, "study": study}
+
+
+def parts(events: Sequence[Event], began: float, ended: float) -> dict[str, float]:
+    """Where the wall clock of a study went, from the times in its journal; the last two in worker-seconds."""
+    opened = next(e.time for e in events if e.kind is Kind.STUDY)
+    taken = next(e.time for e in events if e.kind is Kind.STATE and e.payload["state"] == State.RUNNING)
+    trained = [(e.time, Record.from_dict(e.payload).measured["seconds"]) for e in events if e.kind is Kind.RECORD]
+    over = max(e.time for e in events if e.kind is Kind.END)
+    closed = next(e.time for e in reversed(events) if e.kind is Kind.CLOSED)
+    first = min(at - seconds for at, seconds in trained)
+    busy = sum(seconds for _, seconds in trained)
+    return {
+        "driver: start, imports": opened - began,
+        "Ray: start": taken - opened,
+        "workers: start, imports": first - taken,
+        "trials": over - first,
+        "Ray: stop": closed - over,
+        "MLflow: drain, exit": ended - closed,
+        "training, worker-seconds": busy,
+        "idle between, worker-seconds": WORKERS * (over - first) - busy,
+    }
+
+
+def plug_in(folder: Path) -> Path:
+    """A folder that, on the path, makes Python believe that a package with our family is installed."""
+    facts = folder / "isoflop_cnn3-0.dist-info"
+    facts.mkdir(parents=True)
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: isoflop-cnn3\nVersion: 0\n")
+    (facts / "entry_points.txt").write_text("[isoflop.families]\ncnn3 = benchmarks.cnn:FAMILY\n")
+    return folder
+
+
+def write_subset(idx: Path, folder: Path) -> None:
+    """The first images of the training set as IDX files, and a test set that nobody opens."""
+    source = idx_source(idx, name="fashion_mnist")
+    need = {"train": ("train", IMAGES + VALIDATION), "test": ("t10k", 1000)}
+    for split, (stem, count) in need.items():
+        images, labels = source.parts[split]
+        write_idx(folder / f"{stem}-images-idx3-ubyte", images[:count, ..., 0])
+        write_idx(folder / f"{stem}-labels-idx1-ubyte", labels[:count])
+
+
+def write_idx(path: Path, values: np.ndarray[Any, Any]) -> None:
+    """An array as an IDX file of bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    head = bytes((0, 0, 8, values.ndim)) + np.array(values.shape, ">u4").tobytes()
+    path.write_bytes(head + np.ascontiguousarray(values, np.uint8).tobytes())
+
+
+def summary(rounds: Sequence[tuple[Side, Side]], prepared: float, count: int) -> dict[str, Any]:
+    """Medians over the rounds, and the ratios of each round."""
+    plain, ours = zip(*rounds, strict=True)
+    return {
+        "configurations": count,
+        "rounds": [{"plain": asdict(a), "isoflop": asdict(b), "ratio": a.seconds / b.seconds} for a, b in rounds],
+        "plain": _medians(plain),
+        "isoflop": _medians(ours),
+        "error": math.sqrt(_medians(plain)["best"] * (1 - _medians(plain)["best"]) / VALIDATION),
+        "ratio": statistics.median(a.seconds / b.seconds for a, b in rounds),
+        "ratio_cpu": statistics.median(a.cpu / b.cpu for a, b in rounds),
+        "prepare_seconds": prepared,
+        "ratio_with_prepare": statistics.median(a.seconds / (b.seconds + prepared) for a, b in rounds),
+        "parts": {name: statistics.median(side.parts[name] for side in ours) for name in ours[0].parts},
+    }
+
+
+def _medians(sides: Sequence[Side]) -> dict[str, float]:
+    names = ("seconds", "cpu", "best", "epochs")
+    return {name: statistics.median(getattr(side, name) for side in sides) for name in names}
+
+
+def lines(found: Mapping[str, Any]) -> str:
+    """What a person reads."""
+    rows = [
+        [who, f"{side['seconds']:.1f}", f"{side['cpu']:.1f}", f"{side['epochs']:g}", f"{side['best']:.4f}"]
+        for turn in found["rounds"]
+        for who, side in (("Ray Tune + ASHA + DataLoader + MLflow", turn["plain"]), ("Isoflop", turn["isoflop"]))
+    ]
+    ratios = ", ".join(f"{turn['ratio']:.2f}" for turn in found["rounds"])
+    return "\n".join(
+        [
+            f"Fashion-MNIST, {IMAGES} images, {found['configurations']} configurations, {WORKERS} workers, by turns",
+            table(["", "wall s", "CPU s", "epochs", "best accuracy"], rows),
+            "",
+            "where Isoflop's wall clock goes (median, from its journal)",
+            table(["", "s"], [[name, f"{value:.2f}"] for name, value in found["parts"].items()]),
+            "",
+            f"plain / Isoflop, wall clock: {found['ratio']:.2f} (rounds: {ratios})",
+            f"plain / Isoflop, CPU seconds: {found['ratio_cpu']:.2f}",
+            f"with preparing the data ({found['prepare_seconds']:.1f} s, once): {found['ratio_with_prepare']:.2f}",
+            f"best accuracy: plain {found['plain']['best']:.4f}, Isoflop {found['isoflop']['best']:.4f}",
+            f"standard error of one accuracy on {VALIDATION} images: {found['error']:.4f}",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
