@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, Self
 
 from isoflop.config import TrialConfig
@@ -18,8 +20,13 @@ from isoflop.journal.event import Event, Kind
 from isoflop.journal.sqlite import SqliteJournal
 from isoflop.provenance import code_version
 from isoflop.records import Job, Key, Trial
+from isoflop.retention import retain
 from isoflop.study_spec import StudySpec
+from isoflop.tracking.background import tracked
+from isoflop.tracking.remote import tracked_remotely
 
+RETAIN_SECONDS = 10.0
+"""Between two looks at what checkpoints take."""
 ExecutorName = Literal["inline", "ray"]
 
 
@@ -54,11 +61,11 @@ class Bench:
         return RayExecutor(spec.resources, address=self.address)
 
     def tracker(self, study: str) -> AbstractContextManager[Listener]:
-        """Writes a study's records to MLflow from a thread of its own while the context lasts."""
-        from isoflop.tracking.background import tracked
-
+        """Writes a study's records to MLflow while the context lasts: from a thread inline, else from a process."""
         uri = self.tracking_uri or f"sqlite:///{self.home.mlflow}"
-        return tracked(study, self.journal, uri=uri, artifacts=self.home.mlflow_artifacts)
+        if self.executor == "inline":
+            return tracked(study, self.journal, uri=uri, artifacts=self.home.mlflow_artifacts)
+        return tracked_remotely(study, self.journal.path, uri=uri, artifacts=self.home.mlflow_artifacts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,12 +102,24 @@ class StudyDesk:
             return None
         return Smaller(config=config.params(), fingerprint=config.fingerprint(code_version()))
 
-    def forget_checkpoints(self) -> Callable[[Event], None]:
-        """A listener: checkpoints of trials that are final are of no more use."""
+    def keeper(self) -> Callable[[Event], None]:
+        """A listener that keeps checkpoints in bounds.
+
+        Those of final trials go, and of open ones the older copies where all take more than the spec's disk.
+        """
+        open_trainings: set[Key] = set()
+        looked = time.monotonic()
 
         def listen(event: Event) -> None:
-            if event.kind is Kind.END:
-                key = Key(trial=event.trial, replicate=event.replicate)
+            nonlocal looked
+            key = Key(trial=event.trial, replicate=event.replicate)
+            if event.kind is Kind.START:
+                open_trainings.add(key)
+            elif event.kind is Kind.END:
+                open_trainings.discard(key)
                 shutil.rmtree(self.home.checkpoints(self.study, key), ignore_errors=True)
+            elif event.kind is Kind.RECORD and time.monotonic() - looked > RETAIN_SECONDS:
+                looked = time.monotonic()
+                retain(partial(self.home.checkpoints, self.study), open_trainings, self.spec.resources.disk)
 
         return listen

@@ -24,7 +24,7 @@ OLD = 30 * DAY
 """Seconds after which logs of trials that are over, and copies of journals of older versions, may go."""
 HOUR = 3600.0
 """Seconds that a file must have been left alone before it counts as torn: its process may be on another machine."""
-TORN = re.compile(r"\..+-(\d+)(-\d+)?(-journal|-wal|-shm)?")
+TORN = re.compile(r"\..+?-(\d+)(-\d+)?(-journal|-wal|-shm)?")
 """A file that is written beside its place: `.NAME-PROCESS`, of the journal with a thread too."""
 SCRATCH = re.compile(r"isoflop-ray-(\d+)-.+")
 """A driver's folder for Ray, below the machine's temporary folder: `isoflop-ray-PROCESS-ANY`."""

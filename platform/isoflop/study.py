@@ -11,11 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from isoflop.bench import Bench as Bench  # noqa: PLC0414 - a name of this module too
 from isoflop.bench import ExecutorName as ExecutorName  # noqa: PLC0414
 from isoflop.bench import StudyDesk
 from isoflop.choice import choose
-from isoflop.config import parse
+from isoflop.config import Name, parse
+from isoflop.crashpoints import crash
 from isoflop.data import PreparedData, open_prepared
 from isoflop.drift import drift, widened
 from isoflop.errors import Fault, InputError, LeaseError, StudyError, UnknownError, did_you_mean
@@ -123,7 +126,7 @@ def search(
     loaded = spec if isinstance(spec, Spec) else load_spec(Path(spec))
     loaded = override(loaded, data=data, trials=trials, time=time, workers=workers, seed=seed)
     prepared = open_prepared(bench.home.data_set(data or loaded.study.data))
-    name = study or fresh_id(loaded.study.name, bench.journal.studies())
+    name = legal_id(study) if study else fresh_id(loaded.study.name, bench.journal.studies())
     plan = search_plan(loaded, prepared)
     _run(bench, name, plan, _payload("search", loaded, prepared), loaded.study, allow_drift=allow_drift)
     return Study(name, Store(bench.journal, bench.home.path))
@@ -273,6 +276,15 @@ def fresh_id(name: str, taken: Sequence[str]) -> str:
     return f"{name}-{number}"
 
 
+def legal_id(study: str) -> str:
+    """An id that a study can have: it stands in paths, and in the filters of what keeps the records."""
+    try:
+        return str(TypeAdapter(Name).validate_python(study))
+    except ValidationError:
+        remedy = "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"
+        raise InputError(Fault("study", f"{study!r} is no id of a study", remedy)) from None
+
+
 def _payload(plan: str, spec: Spec, prepared: PreparedData) -> dict[str, Any]:
     """What a STUDY event says."""
     return {
@@ -308,7 +320,7 @@ def _run(bench: Bench, study: str, plan: Plan, payload: dict[str, Any], spec: St
             bench.journal,
             study,
             holder=holder(),
-            listeners=(tell, desk.forget_checkpoints(), *bench.listeners),
+            listeners=(tell, desk.keeper(), *bench.listeners),
             deadline=clock.time() + limit if limit else None,
         ) as recorder,
     ):
@@ -347,6 +359,7 @@ def _closed(recorder: Recorder, plan: Plan) -> Iterator[None]:
     except Exception as error:
         recorder.note(Kind.CLOSED, {"state": "FAILED", "reason": f"{type(error).__name__}: {error}"})
         raise
+    crash("study.before_close")
     recorder.note(Kind.CLOSED, {"state": "COMPLETE", "reason": recorder.decide(plan).reason})
 
 

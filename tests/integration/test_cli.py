@@ -73,7 +73,7 @@ def test_an_unknown_command_and_a_bad_option_are_one_line(home: Home):
     assert_refused(isoflop(home.path, "search", "x.yaml", "--trials", "many"), "--trials")
 
 
-@pytest.mark.parametrize("command", ["trials", "show", "resume", "finalists"])
+@pytest.mark.parametrize("command", ["trials", "show", "resume", "finalists", "stop", "gc"])
 def test_an_unknown_study_is_one_line(home: Home, command: str):
     search(spec("here", budget={"trials": 1}), study="here-1", bench=Bench(home=home, executor="inline"))
     assert_refused(isoflop(home.path, command, "here-2"), "unknown study 'here-2'", "here-1")

@@ -148,15 +148,22 @@ def test_what_was_found_is_removed_and_nothing_else(home, journal):
     assert paths(home, journal) == []
 
 
-def test_what_does_not_go_is_one_line_after_the_rest_went(home, journal, tmp_path):
+def test_of_a_link_the_link_goes(home, journal, tmp_path):
+    elsewhere = file(tmp_path / "elsewhere" / "000001-0123456789abcdef.pt")
+    link = home.checkpoints("s", Key(trial=0))
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere.parent)
+    remove(cleaning(home, journal).find())
+    assert (link.is_symlink(), elsewhere.exists()) == (False, True)
+
+
+def test_what_does_not_go_is_one_line_after_the_rest_went(home, journal):
     checkpoint(home, "gone", 0, 1)
-    elsewhere = file(tmp_path / "elsewhere" / "0" / "000001-0123456789abcdef.pt")
-    home.checkpoints("s", Key(trial=0)).parent.mkdir(parents=True)
-    home.checkpoints("s", Key(trial=0)).symlink_to(elsewhere.parent)  # a link goes, not what it points to
+    torn = file(home.path / f".name.bin-{DEAD}", age=2 * HOUR)
     found = cleaning(home, journal).find()
-    (tmp_path / "home" / "checkpoints" / "gone").rename(tmp_path / "moved")
-    with pytest.raises(StateError, match=r"gone: cannot be removed .*; 1 others are gone") as error:
+    (home.path / "checkpoints").rename(home.path / "moved")
+    (home.path / "checkpoints").touch()  # in the way
+    with pytest.raises(StateError, match=r"gone: cannot be removed \(Not a directory\); 1 others are gone") as error:
         remove(found)
     assert "\n" not in str(error.value)
-    assert elsewhere.exists()
-    assert not home.checkpoints("s", Key(trial=0)).is_symlink()
+    assert not torn.exists()

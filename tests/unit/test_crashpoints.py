@@ -72,5 +72,5 @@ def test_a_point_that_is_not_in_the_list_is_a_bug():
 
 def test_every_point_stands_once_in_the_package_and_no_other():
     sources = Path(isoflop.__file__).parent.rglob("*.py")
-    found = [name for path in sources for name in re.findall(r'\\bcrash\\("([^"]+)"\\)', path.read_text())]
+    found = [name for path in sources for name in re.findall(r'\bcrash\("([^"]+)"\)', path.read_text())]
     assert sorted(found) == sorted(POINTS)

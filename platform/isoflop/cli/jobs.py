@@ -23,11 +23,11 @@ def submit(
     study: Annotated[str | None, typer.Option(help="Id of the study; default: a fresh one.")] = None,
 ) -> None:
     """Run a search as a job on a Ray cluster and print the job's id."""
-    from isoflop.cli.studies import check_name
     from isoflop.cluster import submit as send
+    from isoflop.study import legal_id
 
     if study is not None:
-        check_name(study)
+        legal_id(study)
     typer.echo(send(spec, address=address, study=study))
 
 

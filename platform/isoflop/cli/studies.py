@@ -39,8 +39,6 @@ def search(
     from isoflop.home import Home
     from isoflop.spec import load_spec
 
-    if study is not None:
-        check_name(study)
     loaded = load_spec(spec)
     loaded = studies.override(loaded, data=data, trials=trials, time=time, workers=workers, seed=seed)
     if dry_run:
@@ -93,20 +91,6 @@ def finalists(
     with watching(spec, total, bench.journal.read(studies.finalists_of(study))) as listen:
         done = studies.finalists(study, top=top, seeds=seeds, bench=replace(bench, listeners=(listen,)))
     print_board(done.store, done.id)
-
-
-def check_name(study: str) -> None:
-    """Refuse an id that a study cannot have: it stands in paths, and in the filters of what keeps the records."""
-    from pydantic import TypeAdapter, ValidationError
-
-    from isoflop.config import Name
-    from isoflop.errors import Fault, InputError
-
-    try:
-        TypeAdapter(Name).validate_python(study)
-    except ValidationError:
-        remedy = "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"
-        raise InputError(Fault("--study", f"{study!r} is no id of a study", remedy)) from None
 
 
 def _go_on(

@@ -32,7 +32,8 @@ def _train(floor: Floor, key: Key, open_training: Open) -> None:
         while (verdict := floor.report(key, worker.step())) is Verdict.GO:
             pass
     except BaseException:
-        worker.save()  # so that nothing that was reported is trained again
+        if floor.trial(key).reports >= worker.report:  # no checkpoint must be ahead of the journal
+            worker.save()  # so that nothing that was reported is trained again
         raise
     if verdict is Verdict.WAIT:
         worker.save()

@@ -63,7 +63,7 @@ class RayExecutor:
         tuning = Tuning(Floor(plan, recorder, desk), packing, silence=seconds(self.resources.silence))
         with (
             cluster(self.resources, self.address),
-            tempfile.TemporaryDirectory(prefix="isoflop-ray-") as scratch,
+            tempfile.TemporaryDirectory(prefix=f"isoflop-ray-{os.getpid()}-") as scratch,
             recorder.interrupted(),
             stoppable(recorder.ask_to_stop),  # after Ray's start, which sets handlers of its own
             heartbeat(ray.get_runtime_context().gcs_address),

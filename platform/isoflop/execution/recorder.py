@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
+from isoflop.crashpoints import crash
 from isoflop.errors import LeaseError, StateError
 from isoflop.execution.desk import Smaller
 from isoflop.journal.event import ARTIFACTS, Event, Kind
@@ -179,6 +180,7 @@ class Recorder:
         self.journal.append(self._lease, events)
         for event in self.journal.read(self.study, after=self.history.seq):
             self._take(event)
+            crash("record.before_listeners")
             for listener in self.listeners:
                 listener(event)
 

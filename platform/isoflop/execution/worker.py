@@ -49,6 +49,11 @@ class Worker:
         except Exception:  # noqa: BLE001 - whatever a training raises is its own result
             return Outcome(failed=traceback.format_exc(limit=-8))
 
+    @property
+    def report(self) -> int:
+        """The last report that it came to."""
+        return self._report
+
     def save(self) -> str:
         """Write a checkpoint of the last report, if there is none yet. Returns what failed, empty where nothing did."""
         if self._training is None or self._report == self._saved:
@@ -67,10 +72,11 @@ class Worker:
             self._training = self.open_training(self.job)
         if self.job.measure:
             return Outcome(latency=self._training.latency())
+        # Only now: what was reported stands in the journal, and no checkpoint must be ahead of it.
+        if time.monotonic() - self._since >= SHARE * self._cost and (fault := self.save()):
+            return Outcome(fault=fault)
         record = next(self._training)
         self._report = record.report
         if record.report >= self.job.reports:
             return Outcome(record=record, artifacts=self._training.finish())
-        if time.monotonic() - self._since >= SHARE * self._cost and (fault := self.save()):
-            return Outcome(record=record, fault=fault)
         return Outcome(record=record)

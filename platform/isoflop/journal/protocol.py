@@ -48,6 +48,7 @@ class Journal(Protocol):
     def acquire(self, study: str, holder: str, seconds: float) -> Lease:
         """Take the study's lease. Raises `LeaseError`, naming the holder, while another holds it.
 
+        It lasts `seconds`, not more than twice `LEASE_SECONDS`: a longer one counts as a clock's that jumped.
         Requests to stop that are pending were made of an earlier driver: they are dropped.
         """
         ...

@@ -179,7 +179,7 @@ def test_what_could_not_be_written_is_logged_in_one_line(tmp_path, caplog):
     assert "\n" not in line
 
 
-@pytest.mark.parametrize("module", ["background", "memory", "projection", "protocol", "store"])
+@pytest.mark.parametrize("module", ["background", "memory", "projection", "protocol", "remote", "store"])
 def test_mlflow_is_imported_by_its_writer_alone(module):
     code = f"import sys, isoflop.tracking.{module}; sys.exit('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
