@@ -40,8 +40,8 @@ class Floor:
         """Whether nothing will ever be handed out again."""
         return self.decide().finished and not self.recorder.history.open()
 
-    def next(self, held: Container[Key] = ()) -> Key | None:
-        """The training to give to a free worker: one that waited and may go on, else a fresh one; none where all wait.
+    def next(self, held: Container[Key] = ()) -> Job | None:
+        """A job for a free worker: one that waited and may go on, else a fresh one; none where all wait.
 
         Trials that are decided on are settled on the way. Where the one whose turn it is is `held`, it comes to its
         worker in another way, and the answer is none. Raises `KeyboardInterrupt` where the run was asked to stop and
@@ -51,11 +51,12 @@ class Floor:
             if not self.running:
                 raise KeyboardInterrupt
             return None
-        self._settle()
-        if not self.ready():
-            self._propose()
-        first = next(iter(self.ready()), None)
-        return None if first in held else first
+        with self.recorder.together():
+            self._settle()
+            if not self.ready():
+                self._propose()
+            first = next(iter(self.ready()), None)
+            return None if first is None or first in held else self.take(first)
 
     def ready(self) -> list[Key]:
         """Open trainings without a worker that may have one, in order."""
@@ -69,17 +70,15 @@ class Floor:
 
     def take(self, key: Key) -> Job:
         """Hand a training to a worker: its job."""
-        self.running.add(key)
         measure = self.decide().of(key) is Verdict.MEASURE
-        return replace(self.desk.job(self.trial(key)), measure=measure)
-
-    def began(self, key: Key) -> None:
-        """A worker has begun with it."""
+        self.running.add(key)
         self.recorder.state(key, State.RUNNING)
+        return replace(self.desk.job(self.trial(key)), measure=measure)
 
     def report(self, key: Key, outcome: Outcome) -> Verdict:
         """Take in what a worker came to; what becomes of its training: GO keeps the worker, WAIT and STOP free it."""
-        verdict = self._report(key, outcome)
+        with self.recorder.together():
+            verdict = self._report(key, outcome)
         if verdict is not Verdict.GO:
             self.running.discard(key)
         return verdict

@@ -9,7 +9,7 @@ from isoflop.execution.signals import stoppable
 from isoflop.execution.training import Open
 from isoflop.execution.worker import Worker
 from isoflop.plan import Plan, Verdict
-from isoflop.records import Key
+from isoflop.records import Job
 
 
 class InlineExecutor:
@@ -19,20 +19,19 @@ class InlineExecutor:
         """Run to the end."""
         floor = Floor(plan, recorder, desk)
         with recorder.interrupted(), stoppable(recorder.ask_to_stop):
-            while (key := floor.next()) is not None:
-                _train(floor, key, open_training)
+            while (job := floor.next()) is not None:
+                _train(floor, job, open_training)
             assert floor.finished, "the plan waits for itself"
 
 
-def _train(floor: Floor, key: Key, open_training: Open) -> None:
+def _train(floor: Floor, job: Job, open_training: Open) -> None:
     """Take one training as far as the plan lets it."""
-    worker = Worker(job=floor.take(key), open_training=open_training)
-    floor.began(key)
+    worker = Worker(job=job, open_training=open_training)
     try:
-        while (verdict := floor.report(key, worker.step())) is Verdict.GO:
+        while (verdict := floor.report(job.key, worker.step())) is Verdict.GO:
             pass
     except BaseException:
-        if floor.trial(key).reports >= worker.report:  # no checkpoint must be ahead of the journal
+        if floor.trial(job.key).reports >= worker.report:  # no checkpoint must be ahead of the journal
             worker.save()  # so that nothing that was reported is trained again
         raise
     if verdict is Verdict.WAIT:

@@ -46,7 +46,7 @@ from isoflop.execution.recorder import Recorder
 from isoflop.execution.signals import stoppable
 from isoflop.execution.training import Open
 from isoflop.plan import Plan, Verdict
-from isoflop.records import Key
+from isoflop.records import Key, State
 from isoflop.study_spec import Resources, seconds
 
 
@@ -148,9 +148,9 @@ class Tuning:
         """The job of a training that no Tune trial runs yet, none to wait, FINISHED at the end."""
         if self._saving():
             return None
-        key = self.floor.next(held=self._trials)
-        if key is not None:
-            return {JOB: pack(self.floor.take(key)), SHARE: self.packing.share(self.floor.trial(key))}
+        job = self.floor.next(held=self._trials)
+        if job is not None:
+            return {JOB: pack(job), SHARE: self.packing.share(self.floor.trial(job.key))}
         return str(Searcher.FINISHED) if self.floor.finished else None
 
     def add(self, trial: TuneTrial) -> None:
@@ -160,7 +160,7 @@ class Tuning:
     def began(self, trial: TuneTrial) -> None:
         """A worker has begun with a trial."""
         self._heard[key_of(trial)] = time.monotonic()
-        self.floor.began(key_of(trial))
+        self.floor.recorder.state(key_of(trial), State.RUNNING)  # again, where another worker was lost
 
     def report(self, trial: TuneTrial, outcome: Outcome) -> Verdict:
         """A worker has something to say."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -50,6 +52,8 @@ class Recorder:
         self._lease: Lease | None = None
         self._lost: LeaseError | None = None
         self._requests: Sequence[Request] = ()
+        self._batch: list[Event] | None = None
+        self._version = 0
 
     def __enter__(self) -> Self:
         """Take the lease and read what the journal knows."""
@@ -78,8 +82,8 @@ class Recorder:
         """What the plan says of the present history; asked again only after something happened."""
         self._watch_time()
         self._answer()
-        if self._decided is None or self._decided[0] != self.history.seq:
-            self._decided = self.history.seq, plan(self.history)
+        if self._decided is None or self._decided[0] != self._version:
+            self._decided = self._version, plan(self.history)
         return self._decided[1]
 
     def start(self, proposal: Proposal) -> None:
@@ -177,14 +181,41 @@ class Recorder:
         if self._lost is not None:
             raise self._lost
         assert self._lease is not None, "a recorder writes inside its context"
-        self.journal.append(self._lease, events)
+        if self._batch is None:
+            self.journal.append(self._lease, events)
+            self._tell(known=False)
+        else:
+            self._batch.extend(events)
+            for event in events:  # as the journal will give it back: lists for tuples, text for enums
+                payload = json.loads(json.dumps(dict(event.payload)))
+                self._take(replace(event, payload=payload, seq=self.history.seq))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write what happens inside in one transaction: nothing of it leaves the driver before."""
+        self._batch = []
+        try:
+            yield
+        finally:
+            events, self._batch = self._batch, None
+            if events:
+                assert self._lease is not None, "a recorder writes inside its context"
+                self.journal.append(self._lease, events)
+                self._tell(known=True)
+
+    def _tell(self, *, known: bool) -> None:
+        """Tell the listeners what the journal has that is new; take it in where it is not known yet."""
         for event in self.journal.read(self.study, after=self.history.seq):
-            self._take(event)
+            if known:
+                self.history.seq = event.seq
+            else:
+                self._take(event)
             crash("record.before_listeners")
             for listener in self.listeners:
                 listener(event)
 
     def _take(self, event: Event) -> None:
+        self._version += 1
         self.history.apply(event)
         places = {Kind.STATE: self._states, Kind.FAULT: self._faults}.get(event.kind)
         if places is not None:

@@ -16,7 +16,7 @@ from isoflop.execution.recorder import Recorder
 from isoflop.execution.training import Open
 from isoflop.execution.worker import Worker
 from isoflop.plan import Plan, Verdict
-from isoflop.records import Key
+from isoflop.records import Job, Key
 
 
 @dataclass
@@ -50,8 +50,8 @@ class Simulator:
         shop = _Shop(floor, open_training, self.clock)
         with recorder.interrupted():
             while True:
-                while len(shop.due) < self.workers and (key := floor.next()) is not None:
-                    shop.begin(key)
+                while len(shop.due) < self.workers and (job := floor.next()) is not None:
+                    shop.begin(job)
                 if not shop.due:
                     assert floor.finished, "the plan waits for itself"
                     return
@@ -66,11 +66,9 @@ class _Shop:
         self.due: list[tuple[float, int, Key, Worker, Outcome]] = []
         self._order = 0
 
-    def begin(self, key: Key) -> None:
+    def begin(self, job: Job) -> None:
         """Give a training to a free worker."""
-        worker = Worker(job=self.floor.take(key), open_training=self.open_training)
-        self.floor.began(key)
-        self._step(key, worker)
+        self._step(job.key, Worker(job=job, open_training=self.open_training))
 
     def arrive(self) -> None:
         """Let the next outcome arrive."""
