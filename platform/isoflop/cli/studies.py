@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from isoflop.study import Study
+    from isoflop.study_spec import StudySpec
 
 StudyId = Annotated[str, typer.Argument(metavar="STUDY", help="A study's id, as `isoflop studies` lists it.")]
 ExecutorName = Literal["inline", "ray"]
@@ -47,6 +48,7 @@ def search(
         for line in estimate(loaded, Home.find().data_set(data or loaded.study.data)).lines():
             typer.echo(line)
         return
+    hint_workers(loaded.study, executor)
     bench = studies.Bench.here(executor=executor, address=address)
     before = bench.journal.read(study) if study else ()
     with watching(loaded.study, loaded.study.budget.trials, before) as listen:
@@ -91,6 +93,19 @@ def finalists(
     with watching(spec, total, bench.journal.read(studies.finalists_of(study))) as listen:
         done = studies.finalists(study, top=top, seeds=seeds, bench=replace(bench, listeners=(listen,)))
     print_board(done.store, done.id)
+
+
+def hint_workers(spec: StudySpec, executor: ExecutorName) -> None:
+    """Say where the look-ahead leaves workers idle."""
+    from isoflop.execution.capacity import workers
+
+    count = workers(spec.resources)
+    if executor == "ray" and count > spec.look_ahead and not spec.asynchronous:
+        typer.echo(
+            f"hint: {count} workers and a look_ahead of {spec.look_ahead}: some will often wait; "
+            f"set study.look_ahead to {count}, it decides what suggestions see",
+            err=True,
+        )
 
 
 def _go_on(
