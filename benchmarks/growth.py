@@ -1,8 +1,8 @@
 """What an event costs the Ray driver as a study grows: plan, journal and tracker, and what the journal takes on disk.
 
-Trials that compute nothing run on Ray with two workers, with halving, journal and MLflow as in a real search. Seconds are
-wall clock within the driver, means over the second half of each stretch, so that a step that looks at all trials would
-show as a row that grows like the number of trials.
+Trials that compute nothing run on Ray with two workers, with halving, journal and MLflow as in a real search. Seconds
+are wall clock within the driver, means over the second half of each stretch, so that a step that looks at all trials
+would show as a row that grows like the number of trials.
 
 Time: about 10 minutes, 1 with --quick (1,000 trials).
 """

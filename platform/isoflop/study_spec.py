@@ -135,8 +135,8 @@ class Budget(Part):
 class Sampler(Part):
     """What suggests configurations, and after how many random ones it starts to learn."""
 
-    name: Literal["additive", "tpe", "gp", "nsga2", "evolution", "sobol", "grid", "random"] = "tpe"
-    startup: Count = 10
+    name: Literal["additive", "tpe", "gp", "nsga2", "evolution", "sobol", "grid", "random"] = "additive"
+    startup: Count = 16
 
 
 class Latency(Part):

@@ -44,7 +44,7 @@ def merits(seen: Sequence[Observation]) -> Floats:
     found = np.array([one.scores[one.last] for one in seen], dtype=np.float64)
     for report in reversed(reports[:-1]):
         here, later = np.flatnonzero(last >= report), np.flatnonzero(last > report)
-        now = np.array([_score(seen[place], report) for place in here])
+        now = np.array([_score(seen[place], report) for place in here.tolist()])
         slots = now[np.searchsorted(here, later)]
         found[here[last[here] == report]] = now[last[here] == report]
         for column in range(found.shape[1]):
@@ -53,8 +53,8 @@ def merits(seen: Sequence[Observation]) -> Floats:
     return found
 
 
-def order(seen: Sequence[Observation]) -> list[int]:
-    """Places of the trials that tell something, best first.
+def order(seen: Sequence[Observation], most: int) -> list[int]:
+    """Places of the trials that tell something, best first, so many at most.
 
     What can be had comes before what cannot. Of the first, one objective is ordered by merit and several by rank of
     non-domination, then by crowding (Deb et al. 2002); the others by violation, least first (the same, section VI).
@@ -62,15 +62,23 @@ def order(seen: Sequence[Observation]) -> list[int]:
     """
     fine = [place for place, one in enumerate(seen) if one.scores and not violation(one)]
     broken = [place for place, one in enumerate(seen) if violation(one)]
-    values = merits([seen[place] for place in fine])
-    if values.shape[1] == 1:
-        sorted_fine = np.argsort(-values[:, 0], kind="stable")
-    else:
-        directions: list[pareto.Direction] = ["maximize"] * values.shape[1]
-        ranks, crowding = pareto.ranks(values, directions), pareto.crowding(values, directions)
-        sorted_fine = np.lexsort((-crowding, ranks))
     broken.sort(key=lambda place: violation(seen[place]))
-    return [fine[place] for place in sorted_fine] + broken
+    best = _best(merits([seen[place] for place in fine]), most)
+    return ([fine[place] for place in best] + broken)[:most]
+
+
+def _best(values: Floats, most: int) -> list[int]:
+    """Places of the best rows, front by front, no more fronts than it takes."""
+    if values.shape[1] == 1:
+        return [int(place) for place in np.argsort(-values[:, 0], kind="stable")[:most]]
+    directions: list[pareto.Direction] = ["maximize"] * values.shape[1]
+    found: list[int] = []
+    left = np.arange(len(values))
+    while len(left) and len(found) < most:
+        front = left[pareto.front(values[left], directions)]
+        found += front[np.argsort(-pareto.crowding(values[front], directions), kind="stable")].tolist()
+        left = np.setdiff1d(left, front)
+    return found[:most]
 
 
 def _score(one: Observation, report: int) -> tuple[float, ...]:

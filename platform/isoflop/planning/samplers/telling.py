@@ -21,7 +21,7 @@ from isoflop.families import Scalar
 from isoflop.planning.samplers.walk import active, draw
 from isoflop.space import Choice, Dimension, Float, SearchSpace
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
+optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
