@@ -34,7 +34,7 @@ from isoflop.journal.event import Event, Kind
 from isoflop.plan import Plan
 from isoflop.records import Artifact, Job, Record
 from isoflop.spec import spec_from_tree
-from isoflop.study_spec import StudySpec
+from isoflop.study_spec import Sampler, StudySpec
 
 WORKERS = 2
 SPACE = {
@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("trials", type=int)
     parser.add_argument("--warmup", type=int, default=10)
     parser.add_argument("--reports", type=int, default=1)
-    parser.add_argument("--sampler", default="tpe")
+    parser.add_argument("--sampler", default=Sampler().name)
     options = parser.parse_args()
     home = Home(options.folder).ensure()
     os.environ["ISOFLOP_HOME"] = str(home.path)

@@ -41,7 +41,7 @@ STUDY = {
     "data": "digits",
     "fidelity": {"axis": "epochs", "horizon": 9, "reports": 9},
     "budget": {"trials": 12},
-    "sampler": {"name": "tpe", "startup": 4},
+    "sampler": {"startup": 4},
     "resources": {"workers": 2},
 }
 VARIANTS: Mapping[str, Mapping[str, Any]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from isoflop.errors import Fault, SpecError
 from isoflop.planning.samplers.additive.sampler import AdditiveSampler
+from isoflop.planning.samplers.alone import Alone
 from isoflop.planning.samplers.chance import RandomSampler
 from isoflop.planning.samplers.evolution import EvolutionSampler
 from isoflop.planning.samplers.gp import GPSampler
@@ -27,7 +28,7 @@ def build_sampler(spec: StudySpec, space: SearchSpace) -> Sampler:
         raise SpecError(Fault("study.sampler.name", what, "use additive, nsga2, tpe or gp"))
     if not space.dimensions:
         return RandomSampler(space)
-    sampler = _bare(spec, space)
+    sampler = Alone(_bare(spec, space))
     return sampler if space.size() is None else Unseen(sampler, space)
 
 

@@ -1,0 +1,14 @@
+"""Random `kill -9` of drivers and workers, a few of what `python -m benchmarks.kills` does a hundred times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.kills import rampage
+
+
+def test_random_kills_change_nothing(tmp_path: Path):
+    tolls = rampage(tmp_path, 4, ["halving"], seed=3)
+    assert sum(toll.kills for toll in tolls.values()) == 4
+    assert all(toll.drivers and toll.workers for toll in list(tolls.values())[:1])
+    assert not any(toll.harmed for toll in tolls.values()), tolls
