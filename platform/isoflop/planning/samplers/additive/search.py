@@ -12,8 +12,8 @@ from isoflop.planning.samplers.column import Floats
 
 WHOLE = 512
 """Configurations of a space up to which all are looked at."""
-RANDOM, PARENTS, CHILDREN = 256, 5, 24
-CLIMBERS, STEPS, TRIES = 10, 8, 20
+RANDOM, PARENTS, CHILDREN = 128, 5, 16
+CLIMBERS, STEPS, TRIES = 6, 8, 16
 
 
 @dataclass(frozen=True, slots=True)
