@@ -63,7 +63,7 @@ class Coding:
 
     def mutate(self, chance: np.random.Generator, rows: Floats) -> Floats:
         """Each row with one of its active dimensions moved; what a move enables is drawn."""
-        moved = np.where(np.isnan(rows), self._genes(chance, len(rows)), rows)
+        moved = self._filled(chance, rows)
         weight = np.where(np.isnan(rows) | ~self.varying, -1.0, chance.random(rows.shape))
         chosen = np.argmax(weight, axis=1)
         for number in np.unique(chosen):
@@ -76,11 +76,16 @@ class Coding:
         swap = chance.random(mothers.shape) < 0.5
         first, second = np.where(swap, fathers, mothers), np.where(swap, mothers, fathers)
         mixed = np.where(np.isnan(first), second, first)
-        return self._cleared(np.where(np.isnan(mixed), self._genes(chance, len(mixed)), mixed))
+        return self._cleared(self._filled(chance, mixed))
 
     def _genes(self, chance: np.random.Generator, size: int) -> Floats:
         """Rows with a number in every column, active or not."""
         return np.column_stack([column.draw(chance, size) for column in self.columns])
+
+    def _filled(self, chance: np.random.Generator, rows: Floats) -> Floats:
+        """Rows with numbers drawn for what is not active."""
+        off = np.isnan(rows)
+        return np.where(off, self._genes(chance, len(rows)), rows) if off.any() else rows.copy()
 
     def _cleared(self, genes: Floats) -> Floats:
         """Rows without the numbers of dimensions that are not active."""

@@ -34,7 +34,7 @@ class Elsewhere:
     @classmethod
     def of(cls, model: Posterior, number: int) -> Elsewhere:
         """What trial `number` looks at; a peak whose neighbourhood holds every trial is not left out."""
-        means = model.mean(model.rows)
+        means = model.means
         outside = np.ones(len(means), dtype=np.bool_)
         peaks: list[int] = []
         for _ in range(LEFT_OUT[number % len(LEFT_OUT)]):

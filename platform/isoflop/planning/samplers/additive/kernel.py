@@ -59,10 +59,10 @@ def similarity(column: Column, left: Floats, right: Floats, length: float) -> Fl
     """k_d of the numbers of one column: (left, right)."""
     if column.options:
         return _labels(column.options)[np.ix_(_codes(left, column.options), _codes(right, column.options))]
-    r = np.abs(left[:, None] - right[None, :])
-    r *= ROOT5 / length
+    r = np.subtract.outer(left * (ROOT5 / length), right * (ROOT5 / length))
+    np.abs(r, out=r)
     found = np.exp(-r)
-    found *= 1 + r + r * r / 3
+    found *= (r / 3 + 1) * r + 1
     return _where_active(found, left, right)
 
 

@@ -22,8 +22,17 @@ class Posterior:
     values: Floats
 
     @cached_property
+    def means(self) -> Floats:
+        """The expected true values at the rows themselves."""
+        return self._gram @ self._weights
+
+    @cached_property
+    def _gram(self) -> Floats:
+        return self.kernel.gram(self.rows, self.rows)
+
+    @cached_property
     def _lower(self) -> Floats:
-        gram = self.kernel.gram(self.rows, self.rows)
+        gram = self._gram.copy()
         gram[np.diag_indices_from(gram)] += self.kernel.noise + JITTER
         return cholesky(gram, lower=True, overwrite_a=True, check_finite=False)
 

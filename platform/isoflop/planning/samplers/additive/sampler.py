@@ -67,9 +67,8 @@ class AdditiveSampler:
             return self._beginning(number, chance, feasible)
         model = self._model(seen, known, chance.dirichlet(np.ones(self.objectives)))
         promise = _promise(model.believing(self._rows(_open(seen))), Elsewhere.of(model, number), feasible)
-        tried = frozenset() if self.space.size() is None else frozenset(self._memory.row(o).tobytes() for o in seen)
-        means = model.mean(model.rows)
-        found = Search(self._coding, tried, promise).best(chance, model.rows[np.argsort(-means, kind="stable")])
+        tried = frozenset(self._memory.row(one).tobytes() for one in seen)
+        found = Search(self._coding, tried, promise).best(chance, model.rows[np.argsort(-model.means, kind="stable")])
         return self.space.sample(random_suggester(seed)) if found is None else self._coding.decode(found)
 
     def recommend(self, seen: Sequence[Observation]) -> int | None:
