@@ -26,9 +26,9 @@ from isoflop.planning.samplers.sobol import SobolSampler
 from isoflop.records import State
 from isoflop.space import SearchSpace, random_suggester
 
-KEPT = 200
+KEPT = 128
 """Trials that a model holds at most: the best half, and of the others the latest."""
-LEARNT = 128
+LEARNT = 96
 """Trials that a kernel is fitted to at most, kept by the same rule."""
 EVERY = 32
 """Settled trials up to which the kernel is fitted anew for every suggestion, then each time they grew by a tenth."""
@@ -49,7 +49,7 @@ class AdditiveSampler:
     model of what can be had, by whose probability the improvement is multiplied.
 
     Several objectives are made one, with weights drawn for each trial (ParEGO). Random until `startup` trials have
-    scores. Time is bounded: models hold at most 200 trials; beyond that it grows by microseconds a trial seen.
+    scores. Time is bounded: models hold at most 128 trials; beyond that it grows by microseconds a trial seen.
     """
 
     space: SearchSpace

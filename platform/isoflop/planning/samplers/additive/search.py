@@ -13,7 +13,7 @@ from isoflop.planning.samplers.column import Floats
 WHOLE = 512
 """Configurations of a space up to which all are looked at."""
 RANDOM, PARENTS, CHILDREN = 128, 5, 16
-CLIMBERS, STEPS, TRIES = 6, 8, 16
+CLIMBERS, STEPS, TRIES = 6, 6, 16
 
 
 @dataclass(frozen=True, slots=True)
