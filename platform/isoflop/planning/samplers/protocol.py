@@ -34,10 +34,11 @@ class Observation:
     violation: float = 0.0
     """By which share its constraints are broken, summed; 0 where they hold or nothing is known."""
 
-    @property
-    def last(self) -> int:
-        """The latest report that has scores, 0 where none has."""
-        return max(self.scores, default=0)
+    last: int = field(init=False, repr=False, compare=False)
+    """The latest report that has scores, 0 where none has."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "last", max(self.scores, default=0))  # asked for again and again
 
 
 class Sampler(Protocol):

@@ -98,12 +98,13 @@ class AdditiveSampler:
         return Posterior(self._kernel(seen), self._rows(kept), scalar(merits(kept), weights))
 
     def _kernel(self, seen: Sequence[Observation]) -> Kernel:
-        known = _kept(informed(seen[: _learnt(seen)]), LEARNT)
+        learnt = seen[: _learnt(seen)]
 
         def make() -> Kernel:
+            known = _kept(informed(learnt), LEARNT)
             return fitted(self._coding.columns, self._rows(known), scalar(merits(known), self._even))
 
-        return self._memory.kernel("scores", known, make)
+        return self._memory.kernel("scores", learnt, make)
 
     def _feasibility(self, seen: Sequence[Observation]) -> Feasibility | None:
         """None while everything could be had."""
@@ -114,12 +115,13 @@ class AdditiveSampler:
 
     def _limits(self, seen: Sequence[Observation]) -> Kernel:
         """The kernel of what can be had."""
-        known = [one for one in seen[: _learnt(seen)] if one.scores or violation(one)][-LEARNT:]
+        learnt = seen[: _learnt(seen)]
 
         def make() -> Kernel:
+            known = [one for one in learnt if one.scores or violation(one)][-LEARNT:]
             return fitted(self._coding.columns, self._rows(known), _labels(known))
 
-        return self._memory.kernel("limits", known, make)
+        return self._memory.kernel("limits", learnt, make)
 
     def _rows(self, seen: Sequence[Observation]) -> Floats:
         found = [self._memory.row(one) for one in seen]
