@@ -157,7 +157,7 @@ def test_an_id_that_no_study_can_have_is_one_line(terminal: Terminal):
     process = terminal.search("it's")
     out, error = process.communicate(timeout=60)
     assert (process.returncode, out) == (2, "")
-    assert error.startswith('error: study: "it\'s" is no id of a study; ')
+    assert error.startswith("error: it's.yaml: study.name: \"it's\" is not a name; ")
     assert len(error.splitlines()) == 1
 
 

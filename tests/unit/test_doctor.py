@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
 
 import pytest
@@ -22,7 +23,12 @@ from tests.made_up import Writer
 
 @pytest.fixture(scope="module")
 def left(tmp_path_factory):
-    """A state folder whose driver was killed while trial 1 of study `killed` ran; study `live` goes on."""
+    """A state folder whose driver was killed while trial 1 of study `killed` ran; study `live` goes on.
+
+    Drivers that other tests killed left something in the machine's folder for such things: here is another one.
+    """
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("scratch")))
     home = Home(tmp_path_factory.mktemp("left")).ensure()
     journal = SqliteJournal(home.journal)
     tracker = MlflowTracker(f"sqlite:///{home.mlflow}", artifacts=home.mlflow_artifacts)
@@ -44,7 +50,8 @@ def left(tmp_path_factory):
     checkpoint.parent.mkdir(parents=True)
     checkpoint.write_bytes(b"x" * 2_000_000)
     journal.close()
-    return home
+    yield home
+    monkeypatch.undo()
 
 
 def lines(home: Home) -> list[str]:
