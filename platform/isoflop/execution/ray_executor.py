@@ -22,6 +22,7 @@ os.environ.update(
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
         "TUNE_DISABLE_SIGINT_HANDLER": "1",
         "TUNE_GLOBAL_CHECKPOINT_S": "86400",
+        "TUNE_MAX_PENDING_TRIALS_PG": "100000",  # `Tuning` knows better
         "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
         "RAY_AIR_NEW_OUTPUT": "0",
         "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
@@ -45,9 +46,12 @@ from isoflop.execution.ray_worker import JOB, OUTCOME, SHARE, pack, trainable
 from isoflop.execution.recorder import Recorder
 from isoflop.execution.signals import stoppable
 from isoflop.execution.training import Open
+from isoflop.execution.warm import warm
 from isoflop.plan import Plan, Verdict
 from isoflop.records import Key, State
 from isoflop.study_spec import Resources, seconds
+
+LOOK_SECONDS = 10.0
 
 
 class RayExecutor:
@@ -60,7 +64,6 @@ class RayExecutor:
         """Run to the end."""
         gpus = self.resources.gpus
         packing = Packing(gpus, gpu_memory() if gpus == "auto" else 0)
-        tuning = Tuning(Floor(plan, recorder, desk), packing, silence=seconds(self.resources.silence))
         with (
             cluster(self.resources, self.address),
             tempfile.TemporaryDirectory(prefix=f"isoflop-ray-{os.getpid()}-") as scratch,
@@ -68,6 +71,9 @@ class RayExecutor:
             stoppable(recorder.ask_to_stop),  # after Ray's start, which sets handlers of its own
             heartbeat(ray.get_runtime_context().gcs_address),
         ):
+            floor = Floor(plan, recorder, desk)
+            silence = seconds(self.resources.silence)
+            tuning = Tuning(floor, packing, slots=Slots(self.resources), silence=silence)
             try:
                 _tune(tuning, self.resources, open_training, Path(scratch))
             except TuneError:
@@ -110,22 +116,46 @@ def _tune(tuning: Tuning, resources: Resources, open_training: Open, scratch: Pa
             storage_path=str(scratch),
             verbose=0,
             callbacks=[Watch(tuning)],
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=-1),  # a lost worker is counted by the floor
         ),
     )
-    tuner.fit()
+    with warm():
+        tuner.fit()
+
+
+class Slots:
+    """How many trainings run side by side at most; nodes may come and go."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources, self._looked, self._count = resources, -LOOK_SECONDS, 1
+
+    def count(self) -> int:
+        """The number, looked up every few seconds."""
+        if time.monotonic() - self._looked >= LOOK_SECONDS:
+            self._looked, self._count = time.monotonic(), self._found()
+        return self._count
+
+    def _found(self) -> int:
+        there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        slots, gpus = there.get("CPU", 1.0) / self._resources.threads, self._resources.gpus
+        if isinstance(gpus, float) and gpus > 0:
+            slots = min(slots, there.get("GPU", 0.0) / gpus)
+        return max(1, int(slots))
 
 
 class Tuning:
     """What Tune's searcher, scheduler and callbacks share: the floor, and which training each Tune trial runs."""
 
-    def __init__(self, floor: Floor, packing: Packing, *, silence: float) -> None:
-        self.floor, self.packing, self.silence = floor, packing, silence
+    def __init__(self, floor: Floor, packing: Packing, *, slots: Slots, silence: float) -> None:
+        self.floor, self.packing, self.slots, self.silence = floor, packing, slots, silence
         self.error: Exception | None = None
         """What must end the run, where Tune would wrap it."""
         self._trials: dict[Key, TuneTrial] = {}
         self._heard: dict[Key, float] = {}
         self._ended: list[Key] = []
+        self._leaving: list[TuneTrial] = []
+        """Those that were told to stop and still have their workers."""
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         """Tune pickles all that it is given in order to restore it; this is never restored, but made anew."""
@@ -148,10 +178,23 @@ class Tuning:
         """The job of a training that no Tune trial runs yet, none to wait, FINISHED at the end."""
         if self._saving():
             return None
+        if self._enough():
+            self.floor.decide()  # so that the next proposal is made while the others train
+            return None
         job = self.floor.next(held=self._trials)
         if job is not None:
             return {JOB: pack(job), SHARE: self.packing.share(self.floor.trial(job.key))}
         return str(Searcher.FINISHED) if self.floor.finished else None
+
+    def _enough(self) -> bool:
+        """Whether as many trials are pending as workers are free.
+
+        Tune asks for the resources of each pending trial, which takes 10 ms, and gives them back when it reuses a
+        worker.
+        """
+        self._leaving = [trial for trial in self._leaving if trial.status == TuneTrial.RUNNING]
+        busy = sum(trial.status in {TuneTrial.PENDING, TuneTrial.RUNNING} for trial in self._trials.values())
+        return busy + len(self._leaving) >= self.slots.count()
 
     def add(self, trial: TuneTrial) -> None:
         """Tune made a trial of a suggestion."""
@@ -175,7 +218,7 @@ class Tuning:
         if verdict is not Verdict.GO:
             self._heard.pop(key, None)
         if verdict is Verdict.STOP:
-            del self._trials[key]
+            self._leaving.append(self._trials.pop(key))
         return verdict
 
     def lost(self, trial: TuneTrial, reason: str) -> None:
