@@ -139,6 +139,14 @@ def open_hanging(job: Job) -> ScriptedTraining:
     return open_scripted(job)
 
 
+def open_noted(job: Job) -> ScriptedTraining:
+    """Begin a training, and leave a mark of the worker's process."""
+    mark = Path(job.checkpoints).with_name("workers") / str(os.getpid())
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    return open_scripted(job)
+
+
 def open_hungry(job: Job) -> ScriptedTraining:
     """Begin a training; every third needs a small micro-batch, and every ninth more memory than there is."""
     if job.key.trial % 3 == 1 and (job.config["train.micro_batch"] is None or job.key.trial % 9 == 1):

@@ -25,6 +25,7 @@ from tests.scripted import (
     open_deadly,
     open_hanging,
     open_hungry,
+    open_noted,
     open_scripted,
     plan,
     states,
@@ -158,6 +159,13 @@ def test_a_trial_that_kills_its_workers_is_infeasible_and_the_others_go_on(tmp_p
     faults = [event for event in journal.read("s") if event.kind is Kind.FAULT]
     assert len(faults) == 4 * len(deadly)
     assert State.COMPLETE in states(history)
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_workers_start_once_and_stay(tmp_path: Path):
+    """Trainings are far shorter than the start of a worker, and with halving several wait for one now and then."""
+    run(RayExecutor(Resources(workers=4)), tmp_path, opened=open_noted)
+    assert 2 <= len(list((tmp_path / "workers").iterdir())) <= 4
 
 
 @pytest.mark.usefixtures("ray_cluster")

@@ -6,8 +6,8 @@ Tune reuses an actor for the next trial, but it gives up workers in two cases th
   long as trainings are shorter than a start, one worker does everything while others start in vain.
 - Of several actors that are free while nothing is pending, it keeps one. A plan that waits frees them all.
 
-Both are decided in private parts of Tune, which has no setting for them. They are small, and the contract suite and
-`tests/integration/test_warm.py` fail where a new version of Ray has others.
+Both are decided in private parts of Tune, which has no setting for them. They are small, and the executors' contract
+suite fails where a new version of Ray has others.
 """
 
 from __future__ import annotations
