@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+import ray.air._internal.usage
 import ray.tune.tune
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
@@ -65,6 +66,12 @@ class WarmController(TuneController):
 
 @contextmanager
 def warm() -> Iterator[None]:
-    """While the context lasts, Tune runs with `WarmController`."""
-    with patch.object(ray.tune.tune, "TuneController", WarmController):
+    """While the context lasts, Tune runs with `WarmController`.
+
+    And it does not count its callbacks: for its telemetry, which is off, it would import MLflow and others, 2 seconds.
+    """
+    with (
+        patch.object(ray.tune.tune, "TuneController", WarmController),
+        patch.object(ray.air._internal.usage, "tag_callbacks"),  # noqa: SLF001 - it has no setting
+    ):
         yield
