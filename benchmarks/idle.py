@@ -15,13 +15,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 import torch
 
 import isoflop
 from benchmarks.curve import accuracy
+from benchmarks.pretence import Pretence
 from benchmarks.sampling import Profile
 from isoflop.bench import Bench
 from isoflop.data.preparation import prepare
@@ -32,7 +32,7 @@ from isoflop.execution.training import Open
 from isoflop.home import Home
 from isoflop.journal.event import Event, Kind
 from isoflop.plan import Plan
-from isoflop.records import Artifact, Job, Record
+from isoflop.records import Job, Record
 from isoflop.spec import spec_from_tree
 from isoflop.study_spec import Sampler, StudySpec
 
@@ -46,50 +46,30 @@ SPACE = {
 }
 
 
-class Idle:
+class Idle(Pretence):
     """A training that does nothing; its module has imported torch."""
-
-    def __init__(self, job: Job) -> None:
-        torch.set_num_threads(1)
-        self.job, self.done = job, 0
 
     def __next__(self) -> Record:
         """Report."""
-        self.done += 1
+        self.report += 1
         lr, width = (float(self.job.config[name]) for name in ("optim.lr", "model.width"))  # type: ignore[arg-type]
-        value = accuracy(lr=lr, width=width, epoch=self.done)
+        value = accuracy(lr=lr, width=width, epoch=self.report)
         return Record(
-            report=self.done,
-            step=self.done,
-            epoch=float(self.done),
-            images=self.done,
+            report=self.report,
+            step=self.report,
+            epoch=float(self.report),
+            images=self.report,
             flops=1.0,
-            fidelity=float(self.done),
+            fidelity=float(self.report),
             metrics={"val_accuracy": value, "val_loss": 1 - value},
             measured={"seconds": 0.0},
         )
 
-    def save(self, report: int) -> object:
-        """Leave how far it is."""
-        folder = Path(self.job.checkpoints)
-        folder.mkdir(parents=True, exist_ok=True)
-        return (folder / "done").write_text(str(report))
-
-    def finish(self) -> Sequence[Artifact]:
-        """It leaves nothing."""
-        return []
-
-    def latency(self) -> Mapping[str, Any]:
-        """Nobody asks."""
-        raise NotImplementedError
-
 
 def open_idle(job: Job) -> Idle:
     """Begin, or go on."""
-    training = Idle(job)
-    with suppress(FileNotFoundError):
-        training.done = int(Path(job.checkpoints, "done").read_text())
-    return training
+    torch.set_num_threads(1)
+    return Idle(job)
 
 
 class IdleExecutor:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.pretence import Pretence
 from isoflop.config import ModelConfig
 from isoflop.execution.desk import Smaller
 from isoflop.planning.search import SearchPlan
-from isoflop.records import Artifact, Job, Record, Trial
+from isoflop.records import Job, Record, Trial
 from isoflop.spec import spec_from_tree
 
 REPORTS = 9
@@ -64,18 +65,16 @@ def height(config: Mapping[str, Any]) -> float:
     return 1.0 - 0.5 * (1.0 - math.exp(-off))
 
 
-class Toy:
+class Toy(Pretence):
     """A training: accuracy climbs to its height, the wider the slower."""
 
     def __init__(self, job: Job, *, pause: float = 0.0) -> None:
-        self.job, self.pause, self.report = job, pause, 0
+        super().__init__(job)
+        self.pause = pause
         chance = random.Random(repr(sorted(job.config.items())))
         self.seconds = SPREAD ** chance.random()
         self.speed = 0.35 + 0.1 * float(job.config["model.width"])  # type: ignore[arg-type]
         self.noise = [chance.gauss(0.0, NOISE) for _ in range(REPORTS)]
-        saved = Path(job.checkpoints, "report")
-        if saved.exists():
-            self.report = int(saved.read_text())
 
     def __next__(self) -> Record:
         """Report."""
@@ -93,20 +92,6 @@ class Toy:
             metrics={"val_accuracy": value},
             measured={"seconds": self.seconds},
         )
-
-    def save(self, report: int) -> object:
-        """Leave how far it is."""
-        folder = Path(self.job.checkpoints)
-        folder.mkdir(parents=True, exist_ok=True)
-        return (folder / "report").write_text(str(report))
-
-    def finish(self) -> Sequence[Artifact]:
-        """It leaves nothing."""
-        return []
-
-    def latency(self) -> Mapping[str, Any]:
-        """Nobody asks."""
-        raise NotImplementedError
 
 
 def open_toy(job: Job) -> Toy:

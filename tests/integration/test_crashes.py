@@ -110,19 +110,13 @@ def fresh(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def searched(fresh: Path, commands: Commands) -> Path:
     """The undisturbed search."""
-    path = fresh.with_name("searched")
-    shutil.copytree(fresh, path)
-    commands.done(path, SEARCH)
-    return path
+    return gone_on(fresh, SEARCH, commands)
 
 
 @pytest.fixture(scope="module")
 def final(searched: Path, commands: Commands) -> Path:
     """The undisturbed finalists behind it."""
-    path = searched.with_name("final")
-    shutil.copytree(searched, path)
-    commands.done(path, FINALISTS)
-    return path
+    return gone_on(searched, FINALISTS, commands)
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +143,14 @@ def begun(fresh: Path, searched: Path) -> Path:
             empty.execute(f"DELETE FROM {table}")
         empty.execute("DELETE FROM experiments WHERE name != 'Default'")
         empty.commit()
+    return path
+
+
+def gone_on(before: Path, study: str, commands: Commands) -> Path:
+    """A copy of a state folder in which a study has run to its end."""
+    path = before.with_name(study)
+    shutil.copytree(before, path)
+    commands.done(path, study)
     return path
 
 

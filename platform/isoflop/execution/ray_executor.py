@@ -153,7 +153,6 @@ class Tuning:
         """What must end the run, where Tune would wrap it."""
         self._trials: dict[Key, TuneTrial] = {}
         self._heard: dict[Key, float] = {}
-        self._ended: list[Key] = []
         self._leaving: list[TuneTrial] = []
         """Those that were told to stop and still have their workers."""
 
@@ -225,8 +224,7 @@ class Tuning:
         """The worker of a trial was lost; Tune begins it again on another."""
         key = key_of(trial)
         self._heard.pop(key, None)
-        if self.floor.lost(key, reason) is Verdict.STOP:
-            self._ended.append(key)
+        self.floor.lost(key, reason)
 
     def resume(self) -> TuneTrial | None:
         """The paused trial whose turn it is. Raises `KeyboardInterrupt` where the run is to stop and all is saved."""

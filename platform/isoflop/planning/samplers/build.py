@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from isoflop.errors import Fault, SpecError
 from isoflop.planning.samplers.additive.sampler import AdditiveSampler
 from isoflop.planning.samplers.alone import Alone
@@ -35,14 +37,14 @@ def build_sampler(spec: StudySpec, space: SearchSpace) -> Sampler:
 def _bare(spec: StudySpec, space: SearchSpace) -> Sampler:
     """The sampler itself, that may suggest what was tried."""
     objectives, startup = len(spec.objectives), spec.sampler.startup
-    known: dict[str, Sampler] = {
-        "additive": AdditiveSampler(space, objectives, startup, spec.seed),
-        "tpe": TPESampler(space, objectives, startup),
-        "gp": GPSampler(space, objectives, startup),
-        "nsga2": NSGA2Sampler(space, startup),
-        "evolution": EvolutionSampler(space, startup),
-        "sobol": SobolSampler(space, spec.seed),
-        "grid": GridSampler(space, spec.seed),
-        "random": RandomSampler(space),
+    known: dict[str, Callable[[], Sampler]] = {
+        "additive": lambda: AdditiveSampler(space, objectives, startup, spec.seed),
+        "tpe": lambda: TPESampler(space, objectives, startup),
+        "gp": lambda: GPSampler(space, objectives, startup),
+        "nsga2": lambda: NSGA2Sampler(space, startup),
+        "evolution": lambda: EvolutionSampler(space, startup),
+        "sobol": lambda: SobolSampler(space, spec.seed),
+        "grid": lambda: GridSampler(space, spec.seed),
+        "random": lambda: RandomSampler(space),
     }
-    return known[spec.sampler.name]
+    return known[spec.sampler.name]()

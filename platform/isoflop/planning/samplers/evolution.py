@@ -10,7 +10,7 @@ import numpy as np
 
 from isoflop.families import Scalar
 from isoflop.planning.samplers.coding import Coding
-from isoflop.planning.samplers.merit import order, violation
+from isoflop.planning.samplers.merit import order, telling
 from isoflop.planning.samplers.protocol import Observation
 from isoflop.space import SearchSpace, random_suggester
 
@@ -35,7 +35,7 @@ class EvolutionSampler:
     def __call__(self, number: int, seen: Sequence[Observation], seed: int) -> Mapping[str, Scalar]:
         """A child of the winner of a tournament."""
         del number
-        known = [one for one in seen if one.scores or violation(one)]
+        known = telling(seen)
         if len(known) < self.startup:
             return self.space.sample(random_suggester(seed))
         chance = np.random.default_rng(seed)

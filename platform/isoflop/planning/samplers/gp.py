@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from isoflop.families import Scalar
 from isoflop.planning.samplers.column import Floats
-from isoflop.planning.samplers.merit import merits, order, violation
+from isoflop.planning.samplers.merit import informed, kept, merits, telling, violation
 from isoflop.planning.samplers.protocol import Observation
 from isoflop.planning.samplers.telling import Names, study_of
 from isoflop.space import SearchSpace
@@ -51,7 +51,7 @@ class GPSampler:
 
     def _told(self, seen: Sequence[Observation]) -> list[FrozenTrial]:
         """The working copy."""
-        fine = [one for one in seen if one.scores and not violation(one)]
+        fine = informed(seen)
         values = merits(fine)
         least = values.min(axis=0) if len(values) else np.zeros(self.objectives)
         merit = {one.number: row for one, row in zip(fine, values, strict=True)}
@@ -76,10 +76,5 @@ class GPSampler:
 
 def _kept(seen: Sequence[Observation]) -> list[Observation]:
     """Those that the model is told of: all that run, and of the others so many at most."""
-    telling = [one for one in seen if one.scores or violation(one)]
-    if len(telling) > KEPT:
-        best = {telling[place].number for place in order(telling, KEPT // 2)}
-        best |= {one.number for one in [one for one in telling if one.number not in best][-KEPT // 2 :]}
-        telling = [one for one in telling if one.number in best]
     running = [one for one in seen if not one.state.final and not one.scores and not violation(one)]
-    return sorted([*telling, *running], key=lambda one: one.number)
+    return sorted([*kept(telling(seen), KEPT), *running], key=lambda one: one.number)

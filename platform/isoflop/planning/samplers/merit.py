@@ -35,6 +35,11 @@ def informed(seen: Sequence[Observation]) -> list[Observation]:
     return [one for one in seen if one.scores and not violation(one)]
 
 
+def telling(seen: Sequence[Observation]) -> list[Observation]:
+    """Those that have scores or cannot be had."""
+    return [one for one in seen if one.scores or violation(one)]
+
+
 def merits(seen: Sequence[Observation]) -> Floats:
     """A value for each trial and objective, (trials, objectives), more being better; all must have scores."""
     if not seen:
@@ -65,6 +70,15 @@ def order(seen: Sequence[Observation], most: int) -> list[int]:
     broken.sort(key=lambda place: violation(seen[place]))
     best = _best(merits([seen[place] for place in fine]), most)
     return ([fine[place] for place in best] + broken)[:most]
+
+
+def kept(seen: Sequence[Observation], most: int) -> list[Observation]:
+    """So many at most: the best half, and of the others the latest."""
+    if len(seen) <= most:
+        return list(seen)
+    best = set(order(seen, most // 2))
+    latest = [place for place in range(len(seen)) if place not in best][-(most - len(best)) :]
+    return [seen[place] for place in sorted({*best, *latest})]
 
 
 def _best(values: Floats, most: int) -> list[int]:

@@ -12,13 +12,11 @@ from optuna.samplers import TPESampler as Optunas
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from isoflop.families import Scalar
+from isoflop.planning.samplers.merit import violation
 from isoflop.planning.samplers.protocol import Observation
 from isoflop.planning.samplers.telling import Names, study_of
 from isoflop.records import State
 from isoflop.space import SearchSpace
-
-VIOLATED = 1.0
-"""Violation of what cannot be had for a reason that has no measure."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,6 @@ class TPESampler:
     def _made(self, one: Observation) -> FrozenTrial:
         values, distributions = self._names.told(one.params)
         state = _state(one)
-        broken = one.violation or (VIOLATED if one.state in {State.INFEASIBLE, State.FAILED} else 0.0)
         single = self.objectives == 1
         return create_trial(
             state=state,
@@ -76,7 +73,7 @@ class TPESampler:
             params=values,
             distributions=distributions,
             intermediate_values={report: found[0] for report, found in one.scores.items()} if single else {},
-            constraints={"violation": broken} if state.is_finished() else {},
+            constraints={"violation": violation(one)} if state.is_finished() else {},
         )
 
 

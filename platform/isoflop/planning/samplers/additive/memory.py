@@ -14,6 +14,7 @@ from isoflop.planning.samplers.coding import Coding
 from isoflop.planning.samplers.column import Floats
 from isoflop.planning.samplers.protocol import Observation
 
+Maker = Callable[[Sequence[Observation]], Kernel]
 KERNELS = 4
 """Kernels that are remembered, the latest ones."""
 
@@ -33,12 +34,12 @@ class Memory:
             known = self._rows[one.number] = one.params, self.coding.encode(one.params)
         return known[1]
 
-    def kernel(self, purpose: str, seen: Sequence[Observation], make: Callable[[], Kernel]) -> Kernel:
+    def kernel(self, purpose: str, seen: Sequence[Observation], make: Maker) -> Kernel:
         """The kernel that was fitted to these observations for a purpose, else one made now."""
         for known, fitted_to, kernel in self._kernels:
             if known == purpose and _equal(fitted_to, seen):
                 return kernel
-        kernel = make()
+        kernel = make(seen)
         self._kernels.insert(0, (purpose, seen, kernel))
         del self._kernels[KERNELS:]
         return kernel

@@ -20,7 +20,7 @@ from isoflop.planning.samplers.additive.search import Search
 from isoflop.planning.samplers.additive.target import scalar
 from isoflop.planning.samplers.coding import Coding
 from isoflop.planning.samplers.column import Floats
-from isoflop.planning.samplers.merit import informed, merits, order, violation
+from isoflop.planning.samplers.merit import informed, kept, merits, telling, violation
 from isoflop.planning.samplers.protocol import Observation
 from isoflop.planning.samplers.sobol import SobolSampler
 from isoflop.records import State
@@ -94,34 +94,32 @@ class AdditiveSampler:
         return self._coding.decode(rows[int(np.argmax(likely))])
 
     def _model(self, seen: Sequence[Observation], known: Sequence[Observation], weights: Floats) -> Posterior:
-        kept = _kept(known, KEPT)
-        return Posterior(self._kernel(seen), self._rows(kept), scalar(merits(kept), weights))
+        held = kept(known, KEPT)
+        return Posterior(self._kernel(seen), self._rows(held), scalar(merits(held), weights))
 
     def _kernel(self, seen: Sequence[Observation]) -> Kernel:
-        learnt = seen[: _learnt(seen)]
 
-        def make() -> Kernel:
-            known = _kept(informed(learnt), LEARNT)
+        def make(learnt: Sequence[Observation]) -> Kernel:
+            known = kept(informed(learnt), LEARNT)
             return fitted(self._coding.columns, self._rows(known), scalar(merits(known), self._even))
 
-        return self._memory.kernel("scores", learnt, make)
+        return self._memory.kernel("scores", _learnt(seen), make)
 
     def _feasibility(self, seen: Sequence[Observation]) -> Feasibility | None:
         """None while everything could be had."""
         if not any(map(violation, seen)):
             return None
-        known = [one for one in seen if one.scores or violation(one)]
-        return Feasibility(Posterior(self._limits(seen), self._rows(known[-KEPT:]), _labels(known[-KEPT:])))
+        known = telling(seen)[-KEPT:]
+        return Feasibility(Posterior(self._limits(seen), self._rows(known), _labels(known)))
 
     def _limits(self, seen: Sequence[Observation]) -> Kernel:
         """The kernel of what can be had."""
-        learnt = seen[: _learnt(seen)]
 
-        def make() -> Kernel:
-            known = [one for one in learnt if one.scores or violation(one)][-LEARNT:]
+        def make(learnt: Sequence[Observation]) -> Kernel:
+            known = telling(learnt)[-LEARNT:]
             return fitted(self._coding.columns, self._rows(known), _labels(known))
 
-        return self._memory.kernel("limits", learnt, make)
+        return self._memory.kernel("limits", _learnt(seen), make)
 
     def _rows(self, seen: Sequence[Observation]) -> Floats:
         found = [self._memory.row(one) for one in seen]
@@ -162,24 +160,15 @@ def _labels(seen: Sequence[Observation]) -> Floats:
     return np.array([-1.0 if violation(one) else 1.0 for one in seen])
 
 
-def _kept(seen: Sequence[Observation], most: int) -> list[Observation]:
-    """So many at most: the best half, and of the others the latest."""
-    if len(seen) <= most:
-        return list(seen)
-    best = set(order(seen, most // 2))
-    latest = [place for place in range(len(seen)) if place not in best][-(most - len(best)) :]
-    return [seen[place] for place in sorted({*best, *latest})]
-
-
-def _learnt(seen: Sequence[Observation]) -> int:
-    """How many trials a kernel is fitted to: all at first, then a number that seldom changes of the settled ones.
+def _learnt(seen: Sequence[Observation]) -> Sequence[Observation]:
+    """What a kernel is fitted to: all trials at first, then a number that seldom changes of the settled ones.
 
     Only trials before the first open one are settled: what they say will not change.
     """
     settled = next((place for place, one in enumerate(seen) if not one.state.final), len(seen))
     if settled <= EVERY:
-        return len(seen)
+        return seen
     count = EVERY
     while (more := count + count // 10) <= settled:
         count = more
-    return count
+    return seen[:count]
