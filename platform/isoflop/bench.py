@@ -89,6 +89,7 @@ class StudyDesk:
             seed=trial.seed,
             data=self.data,
             checkpoints=str(self.home.checkpoints(self.study, trial.key)),
+            flops=trial.flops,
             artifacts=str(self.home.artifacts(self.study, trial.key)) if self.keep else None,
             log=str(self.home.logs(self.study, trial.key)),
             batch=self.spec.latency.batch,

@@ -198,6 +198,8 @@ class Job:
     data: str
     """Folder of the prepared data set."""
     checkpoints: str
+    flops: float | None = None
+    """FLOPs of one image's forward pass; counted again where they are not given."""
     artifacts: str | None = None
     """Folder for weights and predictions of the finished training; none where they are not kept."""
     log: str | None = None

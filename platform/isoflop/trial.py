@@ -48,17 +48,18 @@ def run_trial(
     data: Path | None = None,
     checkpoints: Path | None = None,
     device: torch.device | None = None,
+    flops: float | None = None,
 ) -> TrialRun:
     """Train a configuration: an iterator of `Record`, one at each report up to the horizon.
 
     Equal configuration and seed give bit-identical metrics on the CPU, also when a training is dropped after any
     report and goes on from its checkpoint. `data` is the folder of the prepared set, by default the one of that name
     in the state folder; where `checkpoints` holds a whole checkpoint of this configuration and seed the training goes
-    on from it. Torch's number of threads is set to the configuration's. Raises `DataError`, `SpecError` for an illegal
-    shape, `TrialError` for a horizon shorter than its reports, `ExhaustedError` where memory runs out, and while
-    iterating `DivergedError`.
+    on from it. `flops` are those of one image's forward pass; without them they are counted. Torch's number of threads
+    is set to the configuration's. Raises `DataError`, `SpecError` for an illegal shape, `TrialError` for a horizon
+    shorter than its reports, `ExhaustedError` where memory runs out, and while iterating `DivergedError`.
     """
-    return TrialRun(config, seed, data=data, checkpoints=checkpoints, device=device)
+    return TrialRun(config, seed, data=data, checkpoints=checkpoints, device=device, flops=flops)
 
 
 class TrialRun(Iterator[Record]):
@@ -72,6 +73,7 @@ class TrialRun(Iterator[Record]):
         data: Path | None,
         checkpoints: Path | None,
         device: torch.device | None,
+        flops: float | None,
     ) -> None:
         torch.set_num_threads(config.train.threads)
         self.config, self.seed = config, seed
@@ -80,7 +82,11 @@ class TrialRun(Iterator[Record]):
         self.prepared = open_for(config, data)
         with Exhaustion(self.device, lambda: "before the first step"):
             splits = {name: resident(self.prepared, name, self.device) for name in ("train", "val")}
-            length = self._length(images=len(splits["train"][1]))
+            length = Length.of(
+                config.train,
+                images=len(splits["train"][1]),
+                flops=self._counted() if flops is None else flops,
+            )
             self._meter = Meter(self.device)  # what counting imports and the data set takes belong to no training
             self.net = build_net(config, self.prepared, seed).to(self.device).to(memory_format=LAYOUT)
             self.fit = self._fit(length)
@@ -138,9 +144,8 @@ class TrialRun(Iterator[Record]):
             if state is not None:
                 self.fit.load_state_dict(state)
 
-    def _length(self, images: int) -> Length:
-        found = cost(self.config.model, image=self.prepared.shape, classes=len(self.prepared.classes))
-        return Length.of(self.config.train, images=images, flops=found.flops)
+    def _counted(self) -> int:
+        return cost(self.config.model, image=self.prepared.shape, classes=len(self.prepared.classes)).flops
 
     def _fit(self, length: Length) -> Fit:
         config = self.config
@@ -200,7 +205,7 @@ class JobTraining:
             self.log.note(f"begin with seed {self.job.seed}")
             crash("trial.start")
             data, checkpoints = Path(self.job.data), Path(self.job.checkpoints)
-            self._run = run_trial(self.config, self.job.seed, data=data, checkpoints=checkpoints)
+            self._run = run_trial(self.config, self.job.seed, data=data, checkpoints=checkpoints, flops=self.job.flops)
             if self._run.step:
                 self.log.note(f"go on after step {self._run.step}")
                 crash("trial.resume")

@@ -1,8 +1,14 @@
-"""Optimizers, and which weights decay."""
+"""Optimizers, and which weights decay.
+
+Torch's optimizers import its compiler when they are first used, which takes each process 1.4 seconds, only to keep it
+out of themselves. A training runs eagerly, so these are the same optimizers without what keeps the compiler out.
+"""
 
 from __future__ import annotations
 
-from torch import nn
+from inspect import unwrap
+
+from torch import nn, no_grad
 from torch.optim import SGD, AdamW, Optimizer
 
 from isoflop.config import OptimConfig
@@ -10,13 +16,34 @@ from isoflop.config import OptimConfig
 TOKENS = ("pos_embed", "cls_token", "reg_token")
 
 
+class Eager(Optimizer):
+    """What all optimizers do."""
+
+    add_param_group = unwrap(Optimizer.add_param_group)
+    zero_grad = unwrap(Optimizer.zero_grad)
+    state_dict = unwrap(Optimizer.state_dict)
+    load_state_dict = unwrap(Optimizer.load_state_dict)
+
+
+class EagerSGD(Eager, SGD):
+    """Stochastic gradient descent."""
+
+    step = no_grad()(unwrap(SGD.step))
+
+
+class EagerAdamW(Eager, AdamW):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
+
+    step = no_grad()(unwrap(AdamW.step))
+
+
 def build_optimizer(net: nn.Module, config: OptimConfig) -> Optimizer:
     """The optimizer of a configuration over a net's parameters; its learning rate is set before each step."""
     groups = decay_groups(net, config.weight_decay)
     if config.name == "adamw":
-        return AdamW(groups, lr=config.lr, betas=(config.momentum, config.beta2), fused=True)
+        return EagerAdamW(groups, lr=config.lr, betas=(config.momentum, config.beta2), fused=True)
     nesterov = config.nesterov and config.momentum > 0
-    return SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=nesterov, fused=True)
+    return EagerSGD(groups, lr=config.lr, momentum=config.momentum, nesterov=nesterov, fused=True)
 
 
 def decay_groups(net: nn.Module, weight_decay: float) -> list[dict[str, object]]:
