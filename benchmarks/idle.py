@@ -78,10 +78,18 @@ class IdleExecutor:
     def __init__(self, inner: Executor) -> None:
         self.inner = inner
 
+    def prepare(self) -> None:
+        """Begin to get ready."""
+        self.inner.prepare()
+
     def run(self, plan: Plan, recorder: Recorder, desk: Desk, open_training: Open) -> None:
         """Run to the end."""
         del open_training
         self.inner.run(plan, recorder, desk, open_idle)
+
+    def close(self) -> None:
+        """End."""
+        self.inner.close()
 
 
 class IdleBench(Bench):

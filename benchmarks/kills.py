@@ -51,8 +51,14 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "front": {"objectives": ["val_accuracy", "parameters"]},
     "full": {"halving": None, "budget": {"trials": 8}},
 }
-LATEST = 12.0
-"""Seconds after which the next kill comes at the latest."""
+EARLY = 0.25
+"""Share of the kills that come while a driver starts."""
+START_SECONDS = 8.0
+EVENTS = 30
+"""Of the other kills, how many events of the journal pass at most before the next."""
+LAG_SECONDS = 0.3
+"""How long after such an event a kill comes at the latest."""
+LOOK_SECONDS = 0.02
 DRIVERS = 0.4
 """Share of the kills that drivers get."""
 
@@ -104,7 +110,7 @@ def rampage(folder: Path, kills: int, names: Sequence[str], *, seed: int) -> dic
         name = names[turn % len(names)]
         study = f"{name}-{turn // len(names)}"
         tolls[study] = toll = Toll()
-        while not _life(_driver(home, name, study, "ray"), toll, chance, left=left):
+        while not _life(_driver(home, name, study, "ray"), Clock(home, study, chance), toll, chance, left=left):
             left = kills - sum(one.kills for one in tolls.values())
         toll.lost, toll.again = _count(home, study)
         toll.differ = _rows(home, study) != calm[name]
@@ -119,11 +125,31 @@ def _undisturbed(home: Home, name: str) -> list[Any]:
     return _rows(home, f"{name}-calm")
 
 
-def _life(driver: subprocess.Popen[str], toll: Toll, chance: random.Random, *, left: int) -> bool:
+class Clock:
+    """Says when the next kill comes: by the journal's events, so that it does not matter how fast a machine is."""
+
+    def __init__(self, home: Home, study: str, chance: random.Random) -> None:
+        self.journal, self.study, self.chance = SqliteJournal(home.journal), study, chance
+
+    def ends(self, driver: subprocess.Popen[str]) -> bool:
+        """Wait for the moment. Whether the driver ends before it."""
+        if self.chance.random() < EARLY:
+            return _ends(driver, self.chance.uniform(0.0, START_SECONDS))
+        goal = self._seen() + self.chance.randint(1, EVENTS)
+        while self._seen() < goal:
+            if _ends(driver, LOOK_SECONDS):
+                return True
+        return _ends(driver, self.chance.uniform(0.0, LAG_SECONDS))
+
+    def _seen(self) -> int:
+        return len(self.journal.read(self.study))
+
+
+def _life(driver: subprocess.Popen[str], clock: Clock, toll: Toll, chance: random.Random, *, left: int) -> bool:
     """Let a driver live until it is killed or done. Whether the study is done."""
     try:
         while left > 0:
-            if _ends(driver, chance.uniform(0.0, LATEST)):
+            if clock.ends(driver):
                 assert driver.returncode == 0, "a driver failed that nobody killed"
                 return True
             workers = _workers(driver)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time as clock
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from isoflop.bench import Bench as Bench  # noqa: PLC0414 - a name of this modul
 from isoflop.bench import ExecutorName as ExecutorName  # noqa: PLC0414
 from isoflop.bench import StudyDesk
 from isoflop.choice import choose
-from isoflop.config import Name, parse
+from isoflop.config import ModelConfig, Name, parse
 from isoflop.crashpoints import crash
 from isoflop.data import PreparedData, open_prepared
 from isoflop.drift import drift, widened
@@ -38,6 +38,7 @@ from isoflop.tracking.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
+    from isoflop.models.cost import Cost
     from isoflop.plan import Plan
     from isoflop.planning.search import SearchPlan
 
@@ -228,7 +229,6 @@ def leaderboard(study: str | None = None, *, home: Path | None = None) -> list[d
 
 def search_plan(spec: Spec, prepared: PreparedData) -> SearchPlan:
     """The plan of a spec on prepared data; models are priced on the meta device."""
-    from isoflop.models import cost
     from isoflop.planning.search import SearchPlan
 
     return SearchPlan(
@@ -237,8 +237,15 @@ def search_plan(spec: Spec, prepared: PreparedData) -> SearchPlan:
         digest=prepared.digest,
         images=len(prepared.split("train")[1]),
         code=code_version(),
-        price=partial(cost, image=prepared.shape, classes=len(prepared.classes)),
+        price=partial(_price, image=prepared.shape, classes=len(prepared.classes)),
     )
+
+
+def _price(model: ModelConfig, *, image: tuple[int, int, int], classes: int, batch: int) -> Cost:
+    """What a model costs; torch is imported when the first is asked for."""
+    from isoflop.models import cost
+
+    return cost(model, image=image, classes=classes, batch=batch)
 
 
 def override(
@@ -304,8 +311,6 @@ def _payload(plan: str, spec: Spec, prepared: PreparedData) -> dict[str, Any]:
 
 def _run(bench: Bench, study: str, plan: Plan, payload: dict[str, Any], spec: StudySpec, *, allow_drift: bool) -> None:
     """Run a plan to its end under the study's lease. Raises `StudyError` where it came to nothing."""
-    from isoflop.trial import open_job
-
     limit = seconds(spec.budget.time) * (1 - spec.budget.reserve) if spec.budget.time else None
     desk = StudyDesk(
         home=bench.home,
@@ -315,6 +320,7 @@ def _run(bench: Bench, study: str, plan: Plan, payload: dict[str, Any], spec: St
         keep=payload["plan"] == "finalists",
     )
     with (
+        closing(bench.build_executor(spec)) as executor,
         bench.tracker(study) as tell,
         Recorder(
             bench.journal,
@@ -326,8 +332,11 @@ def _run(bench: Bench, study: str, plan: Plan, payload: dict[str, Any], spec: St
     ):
         note = payload | _drifted(study, recorder.history, payload, allow_drift=allow_drift)
         recorder.note(Kind.STUDY, note, index=recorder.history.segment + 1)
+        executor.prepare()
         with _closed(recorder, plan):
-            bench.build_executor(spec).run(plan, recorder, desk, open_job)
+            from isoflop.trial import open_job  # with torch, while the executor gets ready
+
+            executor.run(plan, recorder, desk, open_job)
 
 
 def _drifted(study: str, history: History, payload: Mapping[str, Any], *, allow_drift: bool) -> dict[str, Any]:

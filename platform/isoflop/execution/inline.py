@@ -15,6 +15,9 @@ from isoflop.records import Job
 class InlineExecutor:
     """Runs each training until it ends or must wait; for debugging, tests and machines without Ray."""
 
+    def prepare(self) -> None:
+        """It needs nothing."""
+
     def run(self, plan: Plan, recorder: Recorder, desk: Desk, open_training: Open) -> None:
         """Run to the end."""
         floor = Floor(plan, recorder, desk)
@@ -22,6 +25,9 @@ class InlineExecutor:
             while (job := floor.next()) is not None:
                 _train(floor, job, open_training)
             assert floor.finished, "the plan waits for itself"
+
+    def close(self) -> None:
+        """It started nothing."""
 
 
 def _train(floor: Floor, job: Job, open_training: Open) -> None:

@@ -24,6 +24,8 @@ from isoflop.tracking.protocol import Tracker
 LOG = logging.getLogger(__name__)
 DRAIN = "drain"
 """What the driver says at the end of a run."""
+NICE = 10
+"""Importing MLflow takes 3 seconds of a core, that trainings and their start have a better use for."""
 LOOK_SECONDS = 0.5
 """Between two looks at the journal."""
 
@@ -42,7 +44,7 @@ def tracked_remotely(study: str, journal: Path, *, uri: str, artifacts: Path) ->
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        start_new_session=True,  # Ctrl-C is the driver's affair
+        process_group=0,  # Ctrl-C is the driver's affair; in a session of its own it would not be nice to the driver's
     )
     try:
         yield _silent
@@ -74,6 +76,7 @@ def main() -> None:
     parser.add_argument("--study", required=True)
     parser.add_argument("--artifacts", type=Path, required=True)
     options = parser.parse_args()
+    os.nice(NICE)
     journal = SqliteJournal.open_readonly(options.journal)
 
     def make() -> Tracker:

@@ -1,20 +1,13 @@
-"""The sampler that a spec asks for."""
+"""The sampler that a spec asks for; each is imported where it is used, as SciPy and Optuna take half a second."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import assert_never
 
 from isoflop.errors import Fault, SpecError
-from isoflop.planning.samplers.additive.sampler import AdditiveSampler
 from isoflop.planning.samplers.alone import Alone
 from isoflop.planning.samplers.chance import RandomSampler
-from isoflop.planning.samplers.evolution import EvolutionSampler
-from isoflop.planning.samplers.gp import GPSampler
-from isoflop.planning.samplers.grid import GridSampler
-from isoflop.planning.samplers.nsga2 import NSGA2Sampler
 from isoflop.planning.samplers.protocol import Sampler
-from isoflop.planning.samplers.sobol import SobolSampler
-from isoflop.planning.samplers.tpe import TPESampler
 from isoflop.planning.samplers.unseen import Unseen
 from isoflop.space import SearchSpace
 from isoflop.study_spec import StudySpec
@@ -34,17 +27,39 @@ def build_sampler(spec: StudySpec, space: SearchSpace) -> Sampler:
     return sampler if space.size() is None else Unseen(sampler, space)
 
 
-def _bare(spec: StudySpec, space: SearchSpace) -> Sampler:
+def _bare(spec: StudySpec, space: SearchSpace) -> Sampler:  # noqa: PLR0911 - one a sampler
     """The sampler itself, that may suggest what was tried."""
     objectives, startup = len(spec.objectives), spec.sampler.startup
-    known: dict[str, Callable[[], Sampler]] = {
-        "additive": lambda: AdditiveSampler(space, objectives, startup, spec.seed),
-        "tpe": lambda: TPESampler(space, objectives, startup),
-        "gp": lambda: GPSampler(space, objectives, startup),
-        "nsga2": lambda: NSGA2Sampler(space, startup),
-        "evolution": lambda: EvolutionSampler(space, startup),
-        "sobol": lambda: SobolSampler(space, spec.seed),
-        "grid": lambda: GridSampler(space, spec.seed),
-        "random": lambda: RandomSampler(space),
-    }
-    return known[spec.sampler.name]()
+    match spec.sampler.name:
+        case "additive":
+            from isoflop.planning.samplers.additive.sampler import AdditiveSampler
+
+            return AdditiveSampler(space, objectives, startup, spec.seed)
+        case "tpe":
+            from isoflop.planning.samplers.tpe import TPESampler
+
+            return TPESampler(space, objectives, startup)
+        case "gp":
+            from isoflop.planning.samplers.gp import GPSampler
+
+            return GPSampler(space, objectives, startup)
+        case "nsga2":
+            from isoflop.planning.samplers.nsga2 import NSGA2Sampler
+
+            return NSGA2Sampler(space, startup)
+        case "evolution":
+            from isoflop.planning.samplers.evolution import EvolutionSampler
+
+            return EvolutionSampler(space, startup)
+        case "sobol":
+            from isoflop.planning.samplers.sobol import SobolSampler
+
+            return SobolSampler(space, spec.seed)
+        case "grid":
+            from isoflop.planning.samplers.grid import GridSampler
+
+            return GridSampler(space, spec.seed)
+        case "random":
+            return RandomSampler(space)
+        case name:
+            assert_never(name)
