@@ -14,7 +14,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,8 +139,11 @@ def grow(folder: Path, sizes: Sequence[int], sampler: str) -> dict[int, dict[str
 
     tracker = BackgroundTracker(journal, "toy", _tracker(home, clock))
     search = plan(budget={"trials": sizes[-1]}, look_ahead=8, sampler={"name": sampler})
-    with Recorder(journal, "toy", holder="growth:1", listeners=(tracker, listen)) as recorder:
-        RayExecutor(Resources(workers=2)).run(TimedPlan(search, clock), recorder, ToyDesk(home.path / "x"), open_toy)
+    with (
+        closing(RayExecutor(Resources(workers=2))) as executor,
+        Recorder(journal, "toy", holder="growth:1", listeners=(tracker, listen)) as recorder,
+    ):
+        executor.run(TimedPlan(search, clock), recorder, ToyDesk(home.path / "x"), open_toy)
     left = tracker.drain(600)
     assert not left, left
     return {size: _rates(taken[size // 2], taken[size], size) for size in sizes}

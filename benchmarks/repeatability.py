@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -143,7 +144,11 @@ def simulate(workers: int, seed: int, asynchronous: bool, sampler: str) -> Run: 
 
 
 def _execute(executor: Executor, trials: int) -> History:
-    with tempfile.TemporaryDirectory() as folder, Recorder(MemoryJournal(), "toy", holder="here") as recorder:
+    with (
+        closing(executor),
+        tempfile.TemporaryDirectory() as folder,
+        Recorder(MemoryJournal(), "toy", holder="here") as recorder,
+    ):
         executor.run(plan(budget={"trials": trials}), recorder, ToyDesk(Path(folder)), open_late)
         return recorder.history
 
