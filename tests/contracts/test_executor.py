@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,8 @@ def run(
     opened: Open = open_scripted,
     **study: object,
 ) -> History:
-    with Recorder(journal or MemoryJournal(), "s", holder="test") as recorder:
+    with closing(executor), Recorder(journal or MemoryJournal(), "s", holder="test") as recorder:
+        executor.prepare()
         executor.run(plan(**{**PLAN, **study}), recorder, Desk(folder, keep=keep), opened)
         return recorder.history
 

@@ -44,6 +44,9 @@ class Simulator:
         """Share of the workers' time until now that was spent training."""
         return self.clock.busy / (self.workers * self.clock.now) if self.clock.now else 0.0
 
+    def prepare(self) -> None:
+        """It needs nothing."""
+
     def run(self, plan: Plan, recorder: Recorder, desk: Desk, open_training: Open) -> None:
         """Run to the end."""
         floor = Floor(plan, recorder, desk)
@@ -56,6 +59,9 @@ class Simulator:
                     assert floor.finished, "the plan waits for itself"
                     return
                 shop.arrive()
+
+    def close(self) -> None:
+        """It started nothing."""
 
 
 class _Shop:
