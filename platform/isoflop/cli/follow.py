@@ -30,7 +30,7 @@ def follow(journal: Journal, study: str, spec: StudySpec) -> None:
     On a terminal a table of the trials that are open, elsewhere a line for each trial that ends. The journal is read,
     never locked.
     """
-    watch = Watch(spec.objectives[0], spec.budget.trials, History.fold(journal.read(study)))
+    watch = Watch(spec.objectives, spec.budget.trials, History.fold(journal.read(study)))
     batches = news(journal, study, watch.history.seq)
     with suppress(KeyboardInterrupt):  # leaving is no mistake
         (_table if sys.stdout.isatty() else _lines)(watch, batches)
@@ -60,7 +60,7 @@ def open_trials(watch: Watch) -> Table:
     """The open trials as a table, the study's progress below."""
     from rich.table import Table
 
-    trials, metric = watch.history.open(), watch.objective.metric
+    trials, metric = watch.history.open(), watch.objectives[0].metric
     shown = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left")
     shown.caption = f"{watch.done}/{watch.total or '?'} trials, {watch.status()}"
     for name in ("trial", "state", "family", "report", metric):

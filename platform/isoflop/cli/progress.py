@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from isoflop.cli.output import amount
 from isoflop.journal.event import Event, Kind
 from isoflop.journal.history import History
-from isoflop.records import Key, State, Trial
+from isoflop.records import COSTS, Key, State, Trial
 from isoflop.study_spec import Objective, StudySpec
 
 
@@ -32,7 +34,7 @@ def watching(spec: StudySpec, total: int | None, before: Sequence[Event] = ()) -
 
     `before` is what happened to it in earlier runs.
     """
-    watch = Watch(spec.objectives[0], total, History.fold(before))
+    watch = Watch(spec.objectives, total, History.fold(before))
     if not sys.stderr.isatty():
         yield lambda event: watch.tell(event, lambda line: print(line, file=sys.stderr, flush=True))
         return
@@ -58,35 +60,51 @@ def _silent(done: int, total: int) -> None:
 class Watch:
     """What a person wants to know of a running study."""
 
-    def __init__(self, objective: Objective, total: int | None, history: History) -> None:
-        self.objective, self.total, self.history = objective, total, history
-
-    @property
-    def done(self) -> int:
+    def __init__(self, objectives: Sequence[Objective], total: int | None, history: History) -> None:
+        self.objectives, self.total, self.history = objectives, total, history
+        self.done = 0
         """Trials that are final and took from the budget."""
-        return sum(t.state.final and not t.state.free for t in self.history.trials.values())
+        self._best: dict[str, float] = {}
+        for trial in history.trials.values():
+            if trial.state.final:
+                self._count(trial)
 
     def tell(self, event: Event, say: Callable[[str], None]) -> None:
         """Take in an event; say a line where a trial ended."""
         self.history.apply(event)
         if event.kind is Kind.END:
-            say(self.line(self.history.trials[Key(trial=event.trial, replicate=event.replicate)]))
+            trial = self.history.trials[Key(trial=event.trial, replicate=event.replicate)]
+            self._count(trial)
+            say(self.line(trial))
 
     def line(self, trial: Trial) -> str:
         """A trial that ended, in a line."""
         family = trial.params.get("model.family") or trial.config.get("model.family", "")
         head = f"[{self.done}/{self.total or '?'}] trial {trial.key}: {trial.state:<10} {family}"
         if trial.last is not None:
-            value = trial.value(self.objective.metric)
-            head += f", {self.objective.metric} {value:.4f} after {trial.last.epoch:.3g} epochs"
+            values: dict[str, float] = {one.metric: trial.value(one.metric) for one in self.objectives}
+            head += f", {_text(values)} after {trial.last.epoch:.3g} epochs"
         return head if trial.state in {State.COMPLETE, State.PRUNED} else f"{head}, {_first_line(trial.reason)}"
 
     def status(self) -> str:
-        """What runs, and the best so far."""
-        values = [t.value(self.objective.metric) for t in self.history.trials.values() if t.state is State.COMPLETE]
-        best = max(values, key=lambda v: self.objective.sign * v, default=None)
-        running = sum(not t.state.final for t in self.history.trials.values())
-        return f"{running} open" + (f", best {self.objective.metric} {best:.4f}" if best is not None else "")
+        """What is open, and the best so far in each objective."""
+        return f"{len(self.history.open())} open" + (f", best {_text(self._best)}" if self._best else "")
+
+    def _count(self, trial: Trial) -> None:
+        self.done += not trial.free
+        if trial.state is not State.COMPLETE:
+            return
+        for objective in self.objectives:
+            values = (self._best.get(objective.metric, math.nan), trial.value(objective.metric))
+            known = [value for value in values if not math.isnan(value)]
+            if known:
+                self._best[objective.metric] = objective.sign * max(objective.sign * value for value in known)
+
+
+def _text(values: Mapping[str, float]) -> str:
+    return ", ".join(
+        f"{metric} {amount(value) if metric in COSTS else format(value, '.4f')}" for metric, value in values.items()
+    )
 
 
 def _first_line(text: str) -> str:
