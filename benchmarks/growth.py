@@ -13,7 +13,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +35,7 @@ from isoflop.tracking.mlflow_tracker import MlflowTracker
 from isoflop.tracking.protocol import Tracker
 
 SIZES = (100, 1_000, 10_000)
-PARTS = ("plan", "journal", "tracker")
+PARTS = ("plan", "journal")
 
 
 @dataclass
@@ -44,7 +44,6 @@ class Clock:
 
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PARTS, 0.0))
     events: int = 0
-    tracked: int = 0
     began: float = field(default_factory=time.perf_counter)
 
     @contextmanager
@@ -57,7 +56,7 @@ class Clock:
     def snapshot(self) -> dict[str, float]:
         """All of it as numbers."""
         now = time.perf_counter() - self.began
-        return {**self.seconds, "events": self.events, "tracked": self.tracked, "wall": now}
+        return {**self.seconds, "events": self.events, "wall": now}
 
 
 @dataclass
@@ -88,10 +87,11 @@ class TimedJournal(SqliteJournal):
 
 @dataclass
 class TimedTracker:
-    """A tracker under a stopwatch; it runs in a thread of its own."""
+    """A tracker under a stopwatch; it runs in a thread of its own, and writes batches when it can."""
 
     inner: Tracker
-    clock: Clock
+    marks: list[tuple[int, int, float]] = field(default_factory=lambda: [(0, 0, 0.0)])
+    """After each batch: trials that ended, events, and seconds spent, all of them so far."""
 
     def begin(self, study: str, first: Event) -> int:
         """Find out where it stands."""
@@ -99,9 +99,17 @@ class TimedTracker:
 
     def sync(self, study: str, events: Sequence[Event]) -> None:
         """Write."""
-        with self.clock.of("tracker"):
-            self.inner.sync(study, events)
-        self.clock.tracked += len(events)
+        began = time.perf_counter()
+        self.inner.sync(study, events)
+        ends, count, seconds = self.marks[-1]
+        ends += sum(event.kind is Kind.END for event in events)
+        self.marks.append((ends, count + len(events), seconds + time.perf_counter() - began))
+
+    def rate(self, size: int) -> float:
+        """Milliseconds an event from half of so many trials on, or from the batch before that."""
+        before = max(mark for mark in self.marks if mark[0] <= size // 2)
+        after = min(mark for mark in self.marks if mark[0] >= size)
+        return 1e3 * (after[2] - before[2]) / (after[1] - before[1])
 
     def close(self) -> None:
         """End."""
@@ -137,7 +145,14 @@ def grow(folder: Path, sizes: Sequence[int], sampler: str) -> dict[int, dict[str
             if ends in marks:
                 taken[ends] = clock.snapshot() | {"bytes": _bytes(home.journal)}
 
-    tracker = BackgroundTracker(journal, "toy", _tracker(home, clock))
+    timed = list[TimedTracker]()
+
+    def make() -> Tracker:
+        inner = MlflowTracker(f"sqlite:///{home.mlflow}", artifacts=home.mlflow_artifacts, home=home.path)
+        timed.append(TimedTracker(inner))
+        return timed[-1]
+
+    tracker = BackgroundTracker(journal, "toy", make)
     search = plan(budget={"trials": sizes[-1]}, look_ahead=8, sampler={"name": sampler})
     with (
         closing(RayExecutor(Resources(workers=2))) as executor,
@@ -146,19 +161,13 @@ def grow(folder: Path, sizes: Sequence[int], sampler: str) -> dict[int, dict[str
         executor.run(TimedPlan(search, clock), recorder, ToyDesk(home.path / "x"), open_toy)
     left = tracker.drain(600)
     assert not left, left
-    return {size: _rates(taken[size // 2], taken[size], size) for size in sizes}
-
-
-def _tracker(home: Home, clock: Clock) -> Callable[[], Tracker]:
-    return lambda: TimedTracker(
-        MlflowTracker(f"sqlite:///{home.mlflow}", artifacts=home.mlflow_artifacts, home=home.path), clock
-    )
+    return {size: {"tracker": timed[0].rate(size)} | _rates(taken[size // 2], taken[size], size) for size in sizes}
 
 
 def _rates(half: Mapping[str, float], whole: Mapping[str, float], size: int) -> dict[str, float]:
     """Milliseconds an event between two snapshots, and bytes a trial."""
     new = {name: whole[name] - half[name] for name in whole}
-    found = {part: 1e3 * new[part] / (new["tracked"] if part == "tracker" else new["events"]) for part in PARTS}
+    found = {part: 1e3 * new[part] / new["events"] for part in PARTS}
     return found | {
         "wall a trial": 1e3 * new["wall"] / (size - size // 2),
         "events a trial": new["events"] / (size - size // 2),
@@ -174,7 +183,7 @@ def _bytes(path: Path) -> int:
 def lines(found: Mapping[int, Mapping[str, float]]) -> str:
     """For people."""
     names = list(next(iter(found.values())))
-    head = ("trials", *(f"{n}, ms an event" if n in PARTS else n for n in names))
+    head = ("trials", *(f"{n}, ms an event" if n in {*PARTS, "tracker"} else n for n in names))
     return table(head, [(f"{size:,}", *(f"{row[name]:.3g}" for name in names)) for size, row in found.items()])
 
 

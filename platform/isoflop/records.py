@@ -35,12 +35,16 @@ class State(StrEnum):
     @property
     def final(self) -> bool:
         """Whether a trial in this state is over."""
-        return self not in {State.WAITING, State.RUNNING, State.INTERRUPTED}
+        return self not in OPEN
 
     @property
     def free(self) -> bool:
         """Whether a trial in this state took nothing from the budget."""
-        return self in {State.INFEASIBLE, State.DUPLICATE}
+        return self in FREE
+
+
+OPEN = frozenset({State.WAITING, State.RUNNING, State.INTERRUPTED})
+FREE = frozenset({State.INFEASIBLE, State.DUPLICATE})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +80,7 @@ class Record:
         return cls(**values)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, order=True, kw_only=True, slots=True)
 class Key:
     """Which training: a trial's number and its replicate (one seed of it)."""
 

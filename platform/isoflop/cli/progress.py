@@ -88,7 +88,7 @@ class Watch:
 
     def status(self) -> str:
         """What is open, and the best so far in each objective."""
-        return f"{len(self.history.open())} open" + (f", best {_text(self._best)}" if self._best else "")
+        return f"{len(self.history.unfinished)} open" + (f", best {_text(self._best)}" if self._best else "")
 
     def _count(self, trial: Trial) -> None:
         self.done += not trial.free

@@ -38,7 +38,7 @@ class Floor:
     @property
     def finished(self) -> bool:
         """Whether nothing will ever be handed out again."""
-        return self.decide().finished and not self.recorder.history.open()
+        return self.decide().finished and not self.recorder.history.unfinished
 
     def next(self, held: Container[Key] = ()) -> Job | None:
         """A job for a free worker: one that waited and may go on, else a fresh one; none where all wait.
@@ -63,10 +63,12 @@ class Floor:
         if self.recorder.stopping:
             return []
         decision = self.decide()
-        idle = [trial.key for trial in self.recorder.history.open() if trial.key not in self.running]
-        if _wanted(decision):  # a latency is measured while nothing else runs
-            return [] if self.running else [key for key in idle if decision.of(key) is Verdict.MEASURE]
-        return [key for key in idle if decision.of(key) is Verdict.GO]
+        wanted = _wanted(decision)
+        if wanted and self.running:  # a latency is measured while nothing else runs
+            return []
+        verdict = Verdict.MEASURE if wanted else Verdict.GO
+        idle = self.recorder.history.unfinished - self.running
+        return sorted(key for key in idle if decision.of(key) is verdict)
 
     def take(self, key: Key) -> Job:
         """Hand a training to a worker: its job."""

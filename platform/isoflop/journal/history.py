@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -81,9 +82,14 @@ class History:
             _open=set(self._open),
         )
 
+    @property
+    def unfinished(self) -> AbstractSet[Key]:
+        """The keys of the trials that are not final."""
+        return self._open
+
     def open(self) -> list[Trial]:
         """The trials that are not final, in order of number and replicate."""
-        return [self.trials[key] for key in sorted(self._open, key=lambda key: (key.trial, key.replicate))]
+        return [self.trials[key] for key in sorted(self._open)]
 
     def _note(self, key: Key) -> None:
         """Keep the lists of what changed and of what is open."""

@@ -11,7 +11,6 @@ from isoflop.pareto import ranks
 from isoflop.plan import Verdict
 from isoflop.planning.halving import places, verdict
 from isoflop.planning.rungs import Rungs
-from isoflop.planning.standing import Standing, passed
 from isoflop.records import Trial
 from isoflop.scores import score
 from isoflop.study_spec import StudySpec
@@ -25,23 +24,29 @@ class Ladder:
     """What becomes of each trial at each rung of its bracket.
 
     In canonical order a trial is compared with those of lower numbers in its bracket. Asynchronously, with those that
-    have arrived before it. A verdict costs O(trials) of memory traffic, once for each trial and rung.
+    have arrived before it. A verdict costs O(trials) of memory traffic, once for each trial and rung, and for one that
+    waits there again whenever one of a lower number has come as far or ended.
     """
 
-    def __init__(self, spec: StudySpec, rungs: Rungs, standing: Standing) -> None:
-        self.spec, self.rungs, self.standing = spec, rungs, standing
-        self._scores: dict[tuple[int, int], Column] = defaultdict(lambda: Column(len(spec.objectives)))
+    def __init__(self, spec: StudySpec, rungs: Rungs) -> None:
+        self.spec, self.rungs = spec, rungs
+        self._columns: dict[tuple[int, int], Column] = defaultdict(lambda: Column(len(spec.objectives)))
         self._given: dict[tuple[int, int], Verdict] = {}
+        self._waits: dict[tuple[int, int], int] = {}
+        """Of each trial that waits at a rung, how many were missing when it was judged last."""
 
     def take(self, trial: Trial, reports: int) -> None:
         """A trial changed, having made so many reports."""
-        if not reports or reports not in self.rungs.rungs(trial.number):
-            return
-        column = self._scores[self.rungs.bracket(trial.number), reports]
-        if trial.number not in column:
-            column.put(trial.number, score(trial, reports, self.spec.objectives))
-            if self.spec.asynchronous:
-                self._given[trial.number, reports] = self._judge(trial.number, column, missing=0)
+        for rung in self.rungs.rungs(trial.number):
+            column = self._column(trial.number, rung)
+            if trial.reports >= rung or trial.state.final:
+                column.pass_by(trial.number)
+            else:
+                column.expect(trial.number)
+            if reports == rung and trial.number not in column:
+                column.put(trial.number, score(trial, reports, self.spec.objectives))
+                if self.spec.asynchronous:
+                    self._given[trial.number, rung] = self._judge(trial.number, column, missing=0)
 
     def at(self, trial: Trial) -> int | None:
         """The rung at which an open trial stands, none where it is between rungs."""
@@ -52,17 +57,20 @@ class Ladder:
         """What becomes of a trial that has reported at a rung of its bracket."""
         if (given := self._given.get((number, rung))) is not None:
             return given
-        column = self._scores[self.rungs.bracket(number), rung]
-        found = self._judge(number, column, missing=self._missing(number, rung))
-        if found is not Verdict.WAIT:
+        column = self._column(number, rung)
+        missing = column.missing(number)
+        if self._waits.get((number, rung)) == missing:
+            return Verdict.WAIT  # none of a lower number came since
+        found = self._judge(number, column, missing=missing)
+        if found is Verdict.WAIT:
+            self._waits[number, rung] = missing
+        else:
             self._given[number, rung] = found
+            self._waits.pop((number, rung), None)
         return found
 
-    def _missing(self, number: int, rung: int) -> int:
-        """How many trials of a lower number in the same bracket may still report there."""
-        bracket, trials = self.rungs.bracket(number), self.standing.trials
-        first = self.standing.frontier(rung)
-        return sum(self.rungs.bracket(m) == bracket and not passed(trials[m], rung) for m in range(first, number))
+    def _column(self, number: int, rung: int) -> Column:
+        return self._columns[self.rungs.bracket(number), rung]
 
     def _judge(self, number: int, column: Column, *, missing: int) -> Verdict:
         assert self.spec.halving is not None, "a rung without halving"
@@ -72,10 +80,11 @@ class Ladder:
 
 
 class Column:
-    """Scores at one rung by number; what is not finite is the worst there is."""
+    """Scores at one rung of a bracket by number, and who may still come; what is not finite is the worst there is."""
 
     def __init__(self, width: int) -> None:
         self._rows: Scores = np.full((64, width), np.nan)
+        self._awaited = np.zeros(64, dtype=np.bool_)
 
     def __contains__(self, number: int) -> bool:
         """Whether a trial has a score here."""
@@ -86,10 +95,22 @@ class Column:
         row: Scores = self._rows[number]
         return row
 
+    def expect(self, number: int) -> None:
+        """A trial may come."""
+        self._grow(number)
+        self._awaited[number] = True
+
+    def pass_by(self, number: int) -> None:
+        """A trial has come, or never will."""
+        self._grow(number)
+        self._awaited[number] = False
+
+    def missing(self, number: int) -> int:
+        """How many trials of lower numbers may still come."""
+        return int(np.count_nonzero(self._awaited[:number]))
+
     def put(self, number: int, found: tuple[float, ...] | None) -> None:
         """Note a trial's scores."""
-        while number >= len(self._rows):
-            self._rows = np.concatenate([self._rows, np.full_like(self._rows, np.nan)])
         self._rows[number] = -np.inf if found is None else found
 
     def below(self, number: int) -> Scores:
@@ -102,6 +123,11 @@ class Column:
         there = ~np.isnan(self._rows[:, 0])
         there[number] = False
         return self._rows[there]
+
+    def _grow(self, number: int) -> None:
+        while number >= len(self._rows):
+            self._rows = np.concatenate([self._rows, np.full_like(self._rows, np.nan)])
+            self._awaited = np.concatenate([self._awaited, np.zeros_like(self._awaited)])
 
 
 def _better(own: Scores, others: Scores) -> int:

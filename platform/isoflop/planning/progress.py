@@ -27,7 +27,7 @@ class Progress:
     def __init__(self, spec: StudySpec, space: SearchSpace, images: int, history: History) -> None:
         self.history = history
         self.standing = Standing(history)
-        self.ladder = Ladder(spec, Rungs.of(spec), self.standing)
+        self.ladder = Ladder(spec, Rungs.of(spec))
         self.view = View(spec, space, self.ladder, self.standing)
         self.spending = Spending(spec.budget, images, self.standing, self.view)
         self.twins: dict[str, int] = {}
@@ -38,7 +38,9 @@ class Progress:
         """How many of the enqueued configurations were proposed."""
         self.proposed: tuple[int, Proposal] | None = None
         """The last proposal and its number: it is asked for after every event until it starts."""
-        self._open: dict[int, Trial] = {}
+        self._open: dict[Key, Trial] = {}
+        self._rungs: dict[Key, int] = {}
+        """Of the open trials that stand at a rung, which."""
         self._begun = 0
 
     @property
@@ -59,21 +61,14 @@ class Progress:
             if trial.number == self._begun:
                 self._begin(trial)
             self.ladder.take(trial, reports)
-            if trial.state.final:
-                self._open.pop(trial.number, None)
-            else:
-                self._open[trial.number] = trial
+            self._note(trial)
 
     def verdicts(self, *, measured: bool) -> dict[Key, Verdict]:
         """What becomes of each open trial that stands at a rung, or whose latency is wanted and not known."""
-        found: dict[Key, Verdict] = {}
-        for trial in self._open.values():
-            if measured and trial.latency is None:
-                found[trial.key] = Verdict.MEASURE
-            elif (rung := self.ladder.at(trial)) is not None:
-                found[trial.key] = self.ladder.verdict(trial.number, rung)
-            elif measured and not trial.reports:
-                found[trial.key] = Verdict.GO
+        found = {key: self.ladder.verdict(key.trial, rung) for key, rung in self._rungs.items()}
+        if measured:
+            found |= {key: Verdict.GO for key, trial in self._open.items() if not trial.reports}
+            found |= {key: Verdict.MEASURE for key, trial in self._open.items() if trial.latency is None}
         return found
 
     def alike(self, number: int) -> bool:
@@ -86,6 +81,16 @@ class Progress:
                 return False
             causes[cause(trial.reason)] += 1
         return max(causes.values(), default=0) >= ALIKE
+
+    def _note(self, trial: Trial) -> None:
+        """Keep what is open, and what of it stands at a rung."""
+        key = trial.key
+        self._open.pop(key, None)
+        self._rungs.pop(key, None)
+        if not trial.state.final:
+            self._open[key] = trial
+        if (rung := self.ladder.at(trial)) is not None:
+            self._rungs[key] = rung
 
     def _begin(self, trial: Trial) -> None:
         """A trial was proposed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -47,7 +47,7 @@ class SearchPlan:
         """Start the next trial if it may start; judge those at rungs."""
         progress = self._follow(history)
         verdicts = progress.verdicts(measured=self._measured)
-        infeasible = {key: reason for key in verdicts if (reason := self._too_slow(history.trials[key]))}
+        infeasible = self._too_slow([history.trials[key] for key in verdicts] if self._measured else [])
         verdicts |= dict.fromkeys(infeasible, Verdict.STOP)
         if history.deadline:
             return Decision(
@@ -129,11 +129,12 @@ class SearchPlan:
         named = [c.quantity for c in self.spec.constraints] + [o.metric for o in self.spec.objectives]
         return "latency" in named
 
-    def _too_slow(self, trial: Trial) -> str:
-        """How a measured latency breaks a constraint, empty where it does not."""
-        if trial.latency is None:
-            return ""
-        return _broken([c for c in self.spec.constraints if c.quantity == "latency"], {"latency": trial.latency})
+    def _too_slow(self, trials: Iterable[Trial]) -> dict[Key, str]:
+        """Of the trials whose measured latency breaks a constraint, how."""
+        limits = [c for c in self.spec.constraints if c.quantity == "latency"]
+        known = {trial.key: trial.latency for trial in trials if trial.latency is not None}
+        reasons = {key: _broken(limits, {"latency": latency}) for key, latency in known.items()}
+        return {key: reason for key, reason in reasons.items() if reason}
 
     def _costs(self, config: TrialConfig) -> tuple[Mapping[str, float], str]:
         """What a configuration's model costs, and why it cannot be trained, empty where it can."""

@@ -13,7 +13,7 @@ from isoflop.planning.halving import places, verdict
 from isoflop.planning.ladder import Ladder
 from isoflop.planning.rungs import Rungs
 from isoflop.planning.standing import Standing
-from isoflop.records import Key, Record, State, Trial
+from isoflop.records import Record, State, Trial
 from isoflop.study_spec import Halving, StudySpec
 
 HALVINGS = [Halving(), Halving(eta=2), Halving(name="median")]
@@ -37,7 +37,7 @@ def ladder(*trials: Trial, **study: object) -> Ladder:
         history.trials[one.key] = one
         history.changes.append((one.key, one.reports))
     standing, found = Standing(history), spec(**study)
-    made = Ladder(found, Rungs.of(found), standing)
+    made = Ladder(found, Rungs.of(found))
     for one, reports in standing.advance():
         made.take(one, reports)
     return made
@@ -120,4 +120,4 @@ def test_a_bracket_is_a_function_of_the_number_and_compares_within_itself():
     other = next(n for n in range(10) if brackets[n] == 1)
     made = ladder(*(trial(n, *[0.9 - n / 100] * 3) for n in range(10)), halving={"name": "hyperband"})
     assert made.verdict(other, 3) is Verdict.GO
-    assert made.at(made.standing.history.trials[Key(trial=other)]) == 3
+    assert made.at(trial(other, 0.9, 0.9, 0.9)) == 3
