@@ -39,7 +39,6 @@ from isoflop.journal.memory import MemoryJournal
 from isoflop.records import Key, State
 from isoflop.study_spec import Resources
 
-TRIALS_EACH = 60
 MOMENTS = (0.25, 0.5, 0.75, 1.0)
 """Shares of the canonical run's time at which regrets are compared."""
 
@@ -65,12 +64,13 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--seeds", type=int, default=None)
     parser.add_argument("--workers", type=int, nargs="*", default=None)
+    parser.add_argument("--each", type=int, default=60, help="trials a worker")
     parser.add_argument("--sampler", default="random")
     options = parser.parse_args()
     hashes = tables(trials=20 if options.quick else 60)
     seeds = options.seeds or (4 if options.quick else 20)
     workers = options.workers or ([8, 16] if options.quick else [8, 16, 64])
-    simulated = [compare(count, seeds, options.sampler) for count in workers]
+    simulated = [compare(count, seeds, options.each, options.sampler) for count in workers]
     equal = len(set(hashes.values())) == 1
     if options.json:
         print(json.dumps({"tables": hashes, "equal": equal, "simulated": simulated}))
@@ -88,11 +88,11 @@ def tables(*, trials: int) -> dict[str, str]:
     return {name: _hash(_execute(executor, trials)) for name, executor in runs.items()}
 
 
-def compare(workers: int, seeds: int, sampler: str) -> dict[str, Any]:
+def compare(workers: int, seeds: int, each: int, sampler: str) -> dict[str, Any]:
     """Canonical order beside asynchronous halving at one number of workers."""
     with ProcessPoolExecutor() as pool:
-        jobs = list(product(range(seeds), (False, True)))
-        runs = list(pool.map(simulate, *zip(*((workers, seed, late, sampler) for seed, late in jobs), strict=True)))
+        jobs = [(workers, seed, late, each, sampler) for seed, late in product(range(seeds), (False, True))]
+        runs = list(pool.map(simulate, *zip(*jobs, strict=True)))
     ours, late = runs[::2], runs[1::2]
     horizons = [max(when for when, _, _ in run.ends) for run in ours]
     regrets = {
@@ -114,7 +114,7 @@ def compare(workers: int, seeds: int, sampler: str) -> dict[str, Any]:
     }
 
 
-def simulate(workers: int, seed: int, asynchronous: bool, sampler: str) -> Run:  # noqa: FBT001 - mapped over
+def simulate(workers: int, seed: int, asynchronous: bool, each: int, sampler: str) -> Run:  # noqa: FBT001 - mapped over
     """One search under a virtual clock."""
     clock, ends = Clock(), list[tuple[float, int]]()
 
@@ -124,7 +124,7 @@ def simulate(workers: int, seed: int, asynchronous: bool, sampler: str) -> Run: 
 
     search = plan(
         seed=seed,
-        budget={"trials": TRIALS_EACH * workers},
+        budget={"trials": each * workers},
         look_ahead=workers,
         asynchronous=asynchronous,
         sampler={"name": sampler},
