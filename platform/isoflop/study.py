@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from isoflop.bench import Bench as Bench  # noqa: PLC0414 - a name of this module too
 from isoflop.bench import ExecutorName as ExecutorName  # noqa: PLC0414
 from isoflop.bench import StudyDesk
-from isoflop.choice import choose
+from isoflop.choice import choose, front
 from isoflop.config import ModelConfig, Name, parse
 from isoflop.crashpoints import crash
 from isoflop.data import PreparedData, open_prepared
@@ -66,6 +66,15 @@ class Study:
         """The best COMPLETE trial, of several objectives one on the front; none while there is none."""
         study = self.spec.study
         return next(iter(choose(self.trials, study.objectives, study.constraints, 1)), None)
+
+    @property
+    def front(self) -> Sequence[Trial]:
+        """The COMPLETE trials that no other beats in every objective, by number; of one objective the best and equals.
+
+        Those that break a constraint are not among them.
+        """
+        study = self.spec.study
+        return front(self.trials, study.objectives, study.constraints)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a trial: number, state, objective, FLOPs, parameters, and each sampled parameter by dotted key."""

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    from isoflop.records import Trial
     from isoflop.study import Study
     from isoflop.study_spec import StudySpec
 
+FRONT = 10
+"""Trials of a front that are named at the end of a search."""
 StudyId = Annotated[str, typer.Argument(metavar="STUDY", help="A study's id, as `isoflop studies` lists it.")]
 ExecutorName = Literal["inline", "ray"]
 Executor = Annotated[ExecutorName, typer.Option(help="Ray Tune, or one trial after another in this process.")]
@@ -140,10 +143,18 @@ def _conclude(done: Study) -> None:
     """Say how a study ended and what to do next."""
     counts = ", ".join(f"{n} {state}" for state, n in done.store.counts(done.id).items())
     typer.echo(f"study {done.id}: {counts}")
-    best, metric = done.best, done.spec.study.objectives[0].metric
-    if best is not None:
-        family = best.config["model.family"]
-        typer.echo(
-            f"best: trial {best.number}, {family}, {metric} {best.value(metric):.4f} (picked among many: optimistic)"
-        )
+    several = len(done.spec.study.objectives) > 1
+    best = done.front if several else [trial for trial in [done.best] if trial is not None]
+    for trial in best[:FRONT]:
+        typer.echo(f"{'front' if several else 'best'}: {_named(done, trial)} (picked among many: optimistic)")
+    if len(best) > FRONT:
+        typer.echo(f"front: {len(best) - FRONT} more; see: isoflop trials {done.id}")
+    if best:
         typer.echo(f"next: isoflop finalists {done.id}")
+
+
+def _named(done: Study, trial: Trial) -> str:
+    from isoflop.cli.progress import figures
+
+    values: dict[str, float] = {one.metric: trial.value(one.metric) for one in done.spec.study.objectives}
+    return f"trial {trial.number}, {trial.config['model.family']}, {figures(values)}"
