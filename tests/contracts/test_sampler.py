@@ -115,6 +115,16 @@ def test_equal_arguments_give_equal_parameters_whoever_asks_in_whatever_order(na
     assert [first(*call) for call in calls] == forward
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_list_that_grows_is_seen_as_it_is_now(name: str):
+    whole, grown, sampler = history(LINE, 28), list[Observation](), made(name, LINE)
+    for one in whole:
+        grown.append(one)
+        if one.number % 4 == 3 and one.number > 14:
+            number, seed = len(grown), derive(7, one.number)
+            assert sampler(number, grown, seed) == made(name, LINE)(number, whole[:number], seed)
+
+
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"grid"}))
 def test_another_seed_or_number_gives_another_trial(name: str):
     seen = history(LINE, 40)

@@ -40,7 +40,7 @@ class Memory:
             if known == purpose and _equal(fitted_to, seen):
                 return kernel
         kernel = make(seen)
-        self._kernels.insert(0, (purpose, seen, kernel))
+        self._kernels.insert(0, (purpose, list(seen), kernel))  # the caller's list may grow
         del self._kernels[KERNELS:]
         return kernel
 
