@@ -59,8 +59,6 @@ EVENTS = 30
 LAG_SECONDS = 0.3
 """How long after such an event a kill comes at the latest."""
 LOOK_SECONDS = 0.02
-DRIVERS = 0.4
-"""Share of the kills that drivers get."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -146,22 +144,21 @@ class Clock:
 
 
 def _life(driver: subprocess.Popen[str], clock: Clock, toll: Toll, chance: random.Random, *, left: int) -> bool:
-    """Let a driver live until it is killed or done. Whether the study is done."""
+    """Let a driver live until it is killed or done; workers and drivers are killed by turns. Whether it is done."""
     try:
         while left > 0:
             if clock.ends(driver):
                 assert driver.returncode == 0, "a driver failed that nobody killed"
                 return True
-            workers = _workers(driver)
-            left -= 1
-            if chance.random() < DRIVERS:
+            if left % 2:
                 driver.kill()
                 driver.wait()
                 toll.drivers += 1
                 return False
-            if workers:
+            if workers := _workers(driver):
                 chance.choice(workers).kill()
                 toll.workers += 1
+                left -= 1
         assert driver.wait(600) == 0, "a driver failed that nobody killed"
         return True
     finally:
