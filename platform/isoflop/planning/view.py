@@ -1,8 +1,8 @@
 """What the suggestion of a trial may see of the others: fixed by the look-ahead, never by who arrived first.
 
-Trial n starts once trials up to n - L have passed rung 0, up to n - L * eta rung 1, and so on, up to the horizon. Its
-suggestion sees those records and no others, though more may stand in the journal. In general it sees a trial up to a
-report r once it stands L * r / (first rung) back.
+Trial n starts once trials up to n - L have passed the first rung, and those up to n - L * r / (first rung) - L / 2 a
+later report r, up to the horizon. Its suggestion sees those records and no others, though more may stand in the
+journal. The half of L is for the rungs below, where a trial may have waited.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class View:
     def __init__(self, spec: StudySpec, space: SearchSpace, ladder: Ladder, standing: Standing) -> None:
         self.spec, self.space, self.ladder, self.standing = spec, space, ladder, standing
         levels = ladder.rungs.levels
-        self.distances = {report: -(-spec.look_ahead * report // levels[0]) for report in levels}
+        self.distances = distances(spec.look_ahead, levels)
         """How far back a trial stands that is seen up to a report."""
         self.nearest = self.distances[levels[0]]
         """How far back a trial stands at least of which anything is seen."""
@@ -93,6 +93,12 @@ class View:
         if trial.number not in self._known:
             self._known[trial.number] = self.space.contains(trial.params)
         return self._known[trial.number]
+
+
+def distances(look_ahead: int, levels: Sequence[int]) -> dict[int, int]:
+    """How far back a trial must stand to be seen up to each level: the reports, ascending, where trials wait or end."""
+    first = levels[0]
+    return {r: -(-look_ahead * r // first) + (look_ahead // 2 if r > first else 0) for r in levels}
 
 
 class Late(Sequence[Observation]):
