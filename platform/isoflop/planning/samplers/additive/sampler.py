@@ -65,7 +65,7 @@ class AdditiveSampler:
         feasible = self._feasibility(seen)
         if len(known) < self.startup or not self._coding.varying.any():
             return self._beginning(number, chance, feasible)
-        model = self._model(seen, known, chance.dirichlet(np.ones(self.objectives)))
+        model = self._model(seen, kept(known, KEPT), chance.dirichlet(np.ones(self.objectives)))
         promise = _promise(model.believing(self._rows(_open(seen))), Elsewhere.of(model, number), feasible)
         tried = frozenset(self._memory.row(one).tobytes() for one in seen)
         found = Search(self._coding, tried, promise).best(chance, model.rows[np.argsort(-model.means, kind="stable")])
@@ -74,13 +74,14 @@ class AdditiveSampler:
     def recommend(self, seen: Sequence[Observation]) -> int | None:
         """The number of the trial with the best expected score, none where no trial has one.
 
-        Of the complete ones where there are some. Several objectives weigh the same.
+        Of those that the model holds, as it can only guess at the others, and of these the complete ones where there
+        are some. Several objectives weigh the same.
         """
-        known = informed(seen)
-        if not known:
+        held = kept(informed(seen), KEPT)
+        if not held:
             return None
-        model = self._model(seen, known, self._even)
-        complete = [one for one in known if one.state is State.COMPLETE] or known
+        model = self._model(seen, held, self._even)
+        complete = [one for one in held if one.state is State.COMPLETE] or held
         return complete[int(np.argmax(model.mean(self._rows(complete))))].number
 
     def _beginning(
@@ -93,8 +94,7 @@ class AdditiveSampler:
         likely = feasible.log_probability(rows) + chance.gumbel(size=len(rows))
         return self._coding.decode(rows[int(np.argmax(likely))])
 
-    def _model(self, seen: Sequence[Observation], known: Sequence[Observation], weights: Floats) -> Posterior:
-        held = kept(known, KEPT)
+    def _model(self, seen: Sequence[Observation], held: Sequence[Observation], weights: Floats) -> Posterior:
         return Posterior(self._kernel(seen), self._rows(held), scalar(merits(held), weights))
 
     def _kernel(self, seen: Sequence[Observation]) -> Kernel:

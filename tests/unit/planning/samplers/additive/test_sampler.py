@@ -1,0 +1,38 @@
+"""What the default sampler recommends."""
+
+from __future__ import annotations
+
+import random
+
+from isoflop.planning.samplers.additive.sampler import KEPT, AdditiveSampler
+from isoflop.planning.samplers.protocol import Observation
+from isoflop.records import State
+from tests.unit.planning.samplers.additive.spaces import LINE
+
+
+def observed(number: int, place: float, score: float, *, state: State = State.COMPLETE) -> Observation:
+    return Observation(number=number, params={"u": place}, state=state, scores={1: (score,)})
+
+
+def test_it_recommends_by_the_model_not_by_the_luckiest_value():
+    chance = random.Random(0)
+    places = [number / 60 for number in range(60)]
+    seen = [observed(n, u, -((u - 0.5) ** 2) + chance.gauss(0, 0.01)) for n, u in enumerate(places)]
+    lucky = observed(60, 0.15, 0.02)
+    assert abs(places[AdditiveSampler(LINE).recommend([*seen, lucky])] - 0.5) < 0.1
+
+
+def test_a_trial_that_the_model_does_not_hold_is_not_recommended():
+    bad = [observed(number, 0.72, 0.0) for number in range(20)]
+    seen = [*bad]
+    for number in range(20, 20 + 2 * KEPT):
+        place = 0.7 * ((number * 0.618) % 1)
+        seen.append(observed(number, place, place))
+    assert AdditiveSampler(LINE).recommend(seen) >= 20
+
+
+def test_it_recommends_a_complete_trial_where_there_is_one():
+    cut = [observed(number, 0.9, 1.0, state=State.PRUNED) for number in range(5)]
+    assert AdditiveSampler(LINE).recommend([*cut, observed(5, 0.1, 0.2)]) == 5
+    assert AdditiveSampler(LINE).recommend(cut) in range(5)
+    assert AdditiveSampler(LINE).recommend([]) is None
