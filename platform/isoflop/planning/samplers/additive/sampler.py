@@ -20,7 +20,7 @@ from isoflop.planning.samplers.additive.search import Search
 from isoflop.planning.samplers.additive.target import scalar
 from isoflop.planning.samplers.coding import Coding
 from isoflop.planning.samplers.column import Floats
-from isoflop.planning.samplers.merit import informed, kept, merits, telling, violation
+from isoflop.planning.samplers.merit import informed, kept, merits, order, telling, violation
 from isoflop.planning.samplers.protocol import Observation
 from isoflop.planning.samplers.sobol import SobolSampler
 from isoflop.records import State
@@ -30,6 +30,8 @@ KEPT = 128
 """Trials that a model holds at most: the best half, and of the others the latest."""
 LEARNT = 96
 """Trials that a kernel is fitted to at most, kept by the same rule."""
+CHOSEN = 8
+"""Of the complete trials one in so many may be recommended, and so many at least: the best by their own scores."""
 EVERY = 32
 """Settled trials up to which the kernel is fitted anew for every suggestion, then each time they grew by a tenth."""
 
@@ -72,17 +74,18 @@ class AdditiveSampler:
         return self.space.sample(random_suggester(seed)) if found is None else self._coding.decode(found)
 
     def recommend(self, seen: Sequence[Observation]) -> int | None:
-        """The number of the trial with the best expected score, none where no trial has one.
+        """The number of the trial with the best expected score among the best by their own, none where none has one.
 
-        Of those that the model holds, as it can only guess at the others, and of these the complete ones where there
-        are some. Several objectives weigh the same.
+        The model takes noise to be the same everywhere, which a search that has closed in on its best does not bear
+        out: without the trials' own scores it may prefer a poor one beside them. It is asked of complete trials where
+        it holds some. Several objectives weigh the same.
         """
         held = kept(informed(seen), KEPT)
         if not held:
             return None
-        model = self._model(seen, held, self._even)
         complete = [one for one in held if one.state is State.COMPLETE] or held
-        return complete[int(np.argmax(model.mean(self._rows(complete))))].number
+        best = [complete[place] for place in order(complete, max(CHOSEN, len(complete) // CHOSEN))]
+        return best[int(np.argmax(self._model(seen, held, self._even).mean(self._rows(best))))].number
 
     def _beginning(
         self, number: int, chance: np.random.Generator, feasible: Feasibility | None

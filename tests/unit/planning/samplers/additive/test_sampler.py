@@ -22,6 +22,11 @@ def test_it_recommends_by_the_model_not_by_the_luckiest_value():
     assert abs(places[AdditiveSampler(LINE).recommend([*seen, lucky])] - 0.5) < 0.1
 
 
+def test_a_trial_that_did_poorly_beside_the_best_is_not_recommended():
+    best = [observed(number, 0.46 + number / 200, 1.0) for number in range(16)]
+    assert AdditiveSampler(LINE).recommend([*best, observed(16, 0.501, 0.5)]) != 16
+
+
 def test_a_trial_that_the_model_does_not_hold_is_not_recommended():
     bad = [observed(number, 0.72, 0.0) for number in range(20)]
     seen = [*bad]
