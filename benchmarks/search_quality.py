@@ -4,10 +4,10 @@
         [--evaluations N] [--look-ahead N] [--problem NAME]
 
 Regret is the best true score minus that of the recommended trial; true is the mean over all repeats of a table, and an
-evaluation draws one of them. `default` recommends the trial whose score its model expects to be best; the peers
-recommend their best single value. Two columns show the other way round: what the peers' trials would come to with our
-recommendation, and our trials with the best single value. At look-ahead 4 suggestion n sees trials up to n - 4
-finished and the last three running.
+evaluation draws one of them. `default` recommends what `study.recommended` does: of the best eighth by their own
+scores the trial that its model expects most of; the peers recommend their best single value. Two columns show the
+other way round: what the peers' trials would come to with our recommendation, and our trials with the best single
+value. At look-ahead 4 suggestion n sees trials up to n - 4 finished and the last three running.
 
 Peers: Optuna's TPESampler(multivariate=True, group=True), Optuna's NSGAIISampler, regularized evolution as published,
 random; all else at its own defaults.

@@ -30,7 +30,7 @@ from isoflop.journal.sqlite import SqliteJournal
 from isoflop.planning.finalists import FinalistsPlan
 from isoflop.planning.progress import cause
 from isoflop.provenance import code_version, holder, provenance
-from isoflop.records import State, Trial
+from isoflop.records import Key, State, Trial
 from isoflop.spec import Spec, load_spec, spec_from_tree
 from isoflop.study_spec import StudySpec, seconds
 from isoflop.tracking.store import Store
@@ -66,6 +66,20 @@ class Study:
         """The best COMPLETE trial, of several objectives one on the front; none while there is none."""
         study = self.spec.study
         return next(iter(choose(self.trials, study.objectives, study.constraints, 1)), None)
+
+    @property
+    def recommended(self) -> Trial | None:
+        """The COMPLETE trial that a model of all trials expects most of; none while there is none.
+
+        `best` has the best score, which is in part luck; what the model expects is closer to what a training on a fresh
+        seed comes to. Of several objectives all weigh the same.
+        """
+        from isoflop.planning.recommendation import recommendation
+
+        spec, history = self.spec, self.store.history(self.id)
+        number = recommendation(spec.study, spec.space, history)
+        trial = None if number is None else history.trials[Key(trial=number)]
+        return trial if trial is not None and trial.state is State.COMPLETE else None
 
     @property
     def front(self) -> Sequence[Trial]:

@@ -87,6 +87,13 @@ def test_best_is_a_complete_trial(searched: Study):
     assert {"number", "state", "flops", "parameters", "optim.lr", "model.family"} <= set(frame.columns)
 
 
+def test_what_the_model_recommends_is_a_complete_trial(searched: Study, final: Study):
+    for study in (searched, final):
+        recommended = study.recommended
+        assert recommended is not None
+        assert recommended.state is State.COMPLETE
+
+
 def test_a_search_repeats_bit_for_bit(home: Home, searched: Study):
     assert rows(search(spec("again"), bench=bench(home))) == rows(searched)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -143,14 +144,31 @@ def _conclude(done: Study) -> None:
     """Say how a study ended and what to do next."""
     counts = ", ".join(f"{n} {state}" for state, n in done.store.counts(done.id).items())
     typer.echo(f"study {done.id}: {counts}")
-    several = len(done.spec.study.objectives) > 1
-    best = done.front if several else [trial for trial in [done.best] if trial is not None]
-    for trial in best[:FRONT]:
-        typer.echo(f"{'front' if several else 'best'}: {_named(done, trial)} (picked among many: optimistic)")
-    if len(best) > FRONT:
-        typer.echo(f"front: {len(best) - FRONT} more; see: isoflop trials {done.id}")
-    if best:
+    lines = list(_front(done) if len(done.spec.study.objectives) > 1 else _best(done))
+    for line in lines:
+        typer.echo(line)
+    if lines:
         typer.echo(f"next: isoflop finalists {done.id}")
+
+
+def _best(done: Study) -> Iterator[str]:
+    """The best trial, and the one that the model takes for it where that is another."""
+    best = done.best
+    if best is None:
+        return
+    yield f"best: {_named(done, best)} (picked among many: optimistic)"
+    expected = done.recommended
+    if expected is not None and expected.key != best.key:
+        yield f"model: {_named(done, expected)} (what a model of all trials expects most of)"
+
+
+def _front(done: Study) -> Iterator[str]:
+    """The trials that no other beats in every objective."""
+    front = done.front
+    for trial in front[:FRONT]:
+        yield f"front: {_named(done, trial)} (picked among many: optimistic)"
+    if len(front) > FRONT:
+        yield f"front: {len(front) - FRONT} more; see: isoflop trials {done.id}"
 
 
 def _named(done: Study, trial: Trial) -> str:

@@ -43,7 +43,7 @@ class View:
     def of(self, number: int) -> Sequence[Observation]:
         """The trials before `number`, as its suggestion sees them, in order."""
         if self.spec.asynchronous:
-            return Late(partial(self._now, number))
+            return Late(partial(self.now, number))
         if number < len(self._seen):
             self._seen = []
         while len(self._seen) < number:
@@ -56,8 +56,8 @@ class View:
             return self.standing.trials[number].reports
         return max((r for r, distance in self.distances.items() if by - number >= distance), default=0)
 
-    def _now(self, number: int) -> list[Observation]:
-        """Every trial as it stands."""
+    def now(self, number: int) -> list[Observation]:
+        """The trials before `number` as they stand."""
         everything = (self._observe(trial, trial.reports, trial.state) for trial in self.standing.trials[:number])
         return [one for one in everything if one is not None]
 
