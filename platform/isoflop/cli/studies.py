@@ -152,14 +152,16 @@ def _conclude(done: Study) -> None:
 
 
 def _best(done: Study) -> Iterator[str]:
-    """The best trial, and the one that the model takes for it where that is another."""
+    """The best trial, and the one that the sampler's model takes for it where that is another."""
     best = done.best
     if best is None:
         return
     yield f"best: {_named(done, best)} (picked among many: optimistic)"
+    if done.spec.study.sampler.name != "additive":
+        return  # it has no such model, and importing one takes half a second
     expected = done.recommended
     if expected is not None and expected.key != best.key:
-        yield f"model: {_named(done, expected)} (what a model of all trials expects most of)"
+        yield f"model: {_named(done, expected)} (what the sampler's model expects most of)"
 
 
 def _front(done: Study) -> Iterator[str]:
