@@ -97,14 +97,30 @@ class ModelConfig(Part):
             raise SpecError(*wrong)
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, given: object) -> object:
+        """The family's own settings with their defaults, so that equal nets have equal configurations."""
+        if not isinstance(given, dict) or (row := families().get(str(given.get("family")))) is None:
+            return given
+        full = {**{name: values[0] for name, values in row.knobs.items()}, **given}
+        variant = full.get("variant")
+        return {**full, "variant": str(variant)} if type(variant) is int else full  # people write `variant: 50`
+
+    @property
+    def variant(self) -> str:
+        """The published net that depth and width count from, empty for a family that has one."""
+        row = family(self.family)
+        return str(self.knob("variant")) if "variant" in row.knobs else next(iter(row.variants), "")
+
     @property
     def knobs(self) -> Mapping[str, Scalar]:
         """The settings that only this family has."""
         return self.model_extra or {}
 
     def knob(self, name: str) -> Scalar:
-        """One of the family's own settings, its default where it was not given."""
-        return self.knobs.get(name, family(self.family).knobs[name][0])
+        """One of the family's own settings."""
+        return self.knobs[name]
 
 
 class OptimConfig(Part):

@@ -7,9 +7,10 @@ resolution * gamma**phi. FLOPs are counted on the built model, never taken from 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Self
+from functools import cache
+from typing import Literal, Self
 
 from isoflop.config import ModelConfig
 from isoflop.errors import Fault, SpecError
@@ -17,6 +18,12 @@ from isoflop.families import family
 
 SMALLEST = 8
 """Pixels of a side below which no family is built."""
+WIDEST = 1024
+"""Pixels of a side above which none is."""
+PHI = 16
+"""Compound coefficient above which, or below whose negative, none is."""
+FINE = 512
+"""Steps in which `solve` doubles depth or width, and by which it raises phi by 1."""
 LARGEST = 100.0
 """Multiplier of depth or width above which no shape is made: such a net would take minutes to count alone."""
 
@@ -83,6 +90,84 @@ class Shape:
     def __str__(self) -> str:
         """Depth, width and resolution in a line."""
         return f"d{self.depth:.3g} w{self.width:.3g} r{self.resolution} s{self.stem}"
+
+
+Vary = Literal["depth", "width", "resolution", "compound"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Solution:
+    """The legal shape nearest to a budget."""
+
+    model: ModelConfig
+    cost: float
+    target: float
+
+    @property
+    def residual(self) -> float:
+        """By which share the cost is above the target, below it where negative."""
+        return self.cost / self.target - 1
+
+
+def solve(cost: Callable[[ModelConfig], float], target: float, *, vary: Vary, model: ModelConfig) -> Solution:
+    """Vary one of depth, width and resolution, or all together by phi, until the cost is nearest to a target.
+
+    `cost` counts or measures whatever there is a budget of (FLOPs, parameters, milliseconds) and must not fall as the
+    shape grows; it is asked about 20 times. What does not vary is `model`'s. Raises `SpecError` where a shape that is
+    looked at cannot be.
+    """
+    dial = _dial(vary, model)
+    counted = cache(lambda place: cost(dial.model(place)))
+    low = high = dial.start
+    if counted(low) < target:
+        while counted(high) < target and (above := dial.beyond(high, +1)) is not None:
+            low, high = high, above
+    else:
+        while counted(low) > target and (below := dial.beyond(low, -1)) is not None:
+            low, high = below, low
+    while (middle := dial.between(low, high)) is not None:
+        low, high = (middle, high) if counted(middle) <= target else (low, middle)
+    best = min((low, high), key=lambda place: abs(counted(place) - target))
+    return Solution(model=dial.model(best), cost=counted(best), target=target)
+
+
+@dataclass(frozen=True, slots=True)
+class _Dial:
+    """What is varied, as whole numbers of steps."""
+
+    given: ModelConfig
+    key: str
+    start: int
+    bounds: tuple[int, int]
+    value: Callable[[int], float]
+    stride: int
+    """Steps that are taken at once at first."""
+
+    def model(self, place: int) -> ModelConfig:
+        return ModelConfig.model_validate({**self.given.model_dump(), self.key: self.value(place)})
+
+    def beyond(self, place: int, side: int) -> int | None:
+        """A place further on, none at the end."""
+        found = min(max(place + side * self.stride, self.bounds[0]), self.bounds[1])
+        return None if found == place else found
+
+    def between(self, low: int, high: int) -> int | None:
+        """A place between two, none where they are neighbours."""
+        return None if high - low < 2 else (low + high) // 2
+
+
+def _dial(vary: Vary, model: ModelConfig) -> _Dial:
+    if vary == "resolution":
+        stem = model.stem or family(model.family).stem
+        least, most = -(-SMALLEST // stem), WIDEST // stem
+        start = max(least, min(most, round((model.resolution or SMALLEST) / stem)))
+        return _Dial(model, vary, start, (least, most), lambda place: place * stem, max(1, start // 2))
+    if vary == "compound":
+        most = PHI * FINE
+        return _Dial(model, "phi", round(model.phi * FINE), (-most, most), lambda place: place / FINE, 2 * FINE)
+    base = getattr(model, vary)
+    bounds = round(-FINE * math.log2(LARGEST)), round(FINE * math.log2(LARGEST / base))
+    return _Dial(model, vary, 0, bounds, lambda place: base * 2.0 ** (place / FINE), FINE)
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:

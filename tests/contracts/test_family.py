@@ -17,6 +17,8 @@ from isoflop.models.registry import builder
 CLASSES = 10
 NAMES = list(families())
 SMALL = {"depth": 0.25, "width": 0.25}
+GLOBAL = {"efficientnet", "vit"}
+"""Families of which every place depends on the whole image, by attention or by gates."""
 every_family = pytest.mark.parametrize("name", NAMES)
 every_size = pytest.mark.parametrize("size", [8, 28, 32, 64])
 every_count_of_channels = pytest.mark.parametrize("channels", [1, 3])
@@ -88,7 +90,8 @@ def test_photos_of_224_pixels_fit(name, channels, stem):
 @every_family
 def test_every_knob_can_be_built(name):
     for knob, values in family(name).knobs.items():
-        outputs = [net(name, **{knob: value}).eval()(images()) for value in values]
+        settings = {"depth": 1.0, "width": 0.125}
+        outputs = [net(name, **settings, **{knob: value}).eval()(images()) for value in values]
         assert all(output.shape == (2, CLASSES) for output in outputs)
         assert not any(torch.equal(one, other) for one, other in pairwise(outputs))
 
@@ -135,6 +138,41 @@ def test_parameters_are_counted_as_built(name):
     assert found.parameters == sum(parameter.numel() for parameter in built.parameters())
     assert found.parameters == sum(layer.parameters for layer in found.layers)
     assert found.flops == sum(layer.flops for layer in found.layers)
+
+
+@every_family
+def test_the_receptive_field_is_the_extent_of_the_gradient(name):
+    """Of a central place of the last map, activations and maximum pooling made linear, on an image larger than it."""
+    model = ModelConfig(family=name, **SMALL)
+    found = cost(model, image=(1, 512, 512), classes=CLASSES)
+    assert found.context == (name in GLOBAL)
+    if found.context:
+        return
+    size = 32 * (found.unbounded_field // 32 + 3)
+    body = linear(build(model, image=(1, size, size), classes=CLASSES).body.eval()).double()
+    batch = torch.ones(1, 1, size, size, dtype=torch.float64, requires_grad=True)
+    last = list(body.features(batch).values())[-1]
+    middle = last.shape[-1] // 2
+    last[0, :, middle, middle].sum().backward()
+    seen = batch.grad[0, 0] != 0
+    assert (seen.any(0).sum(), seen.any(1).sum()) == (found.unbounded_field, found.unbounded_field)
+
+
+def linear(module: nn.Module) -> nn.Module:
+    """The same windows with positive weights and nothing that could hide a pixel."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.MaxPool2d):
+            window = (child.kernel_size, child.stride, child.padding, child.ceil_mode)
+            setattr(module, name, nn.AvgPool2d(*window))
+        elif isinstance(child, (nn.ReLU, nn.ReLU6, nn.Tanh, nn.GELU, nn.SiLU, nn.Hardswish)):
+            setattr(module, name, nn.Identity())
+        linear(child)
+    for key, weight in module.named_parameters(recurse=False):
+        if weight.ndim > 1:
+            nn.init.constant_(weight, 1 / weight[0].numel())
+        else:
+            nn.init.constant_(weight, 1.0 if key == "weight" else 0.0)
+    return module
 
 
 @every_family

@@ -122,8 +122,10 @@ def test_listings_are_json_with_the_keys_of_the_contract(home: Home):
 
 
 def test_describe_counts_what_is_published(home: Home):
-    found = json.loads(isoflop(home.path, "describe", "resnet", "--json").stdout)
-    assert found["parameters"] == 11_689_512
+    found = json.loads(isoflop(home.path, "describe", "resnet", "--variant", "50", "--json").stdout)
+    assert found["parameters"] == 25_557_032
+    assert found["receptive_field"] == 224
+    assert found["unbounded_field"] == 427
     assert found["flops"] == 2 * found["macs"]
     keys = {"family", "shape", "parameters", "flops", "macs", "memory", "receptive_field", "layers"}
     assert keys <= set(found)

@@ -61,7 +61,7 @@ def test_a_configuration_is_made_again_of_its_params(lr, batch, block, flip, res
 
 
 def test_params_name_every_setting():
-    assert set(config(model__block="basic").params()) == known_keys("resnet") | FIXED_BY_STUDY | {
+    assert set(config().params()) == known_keys("resnet") | FIXED_BY_STUDY | {
         "data.name",
         "data.digest",
     }
@@ -86,7 +86,7 @@ def test_the_fingerprint_follows_each_setting_and_the_code():
 
 
 def test_a_knob_has_its_familys_first_value_by_default():
-    assert config().model.knob("block") == "basic"
+    assert config().model.knob("block") == "published"
     assert config(model__block="bottleneck").model.knob("block") == "bottleneck"
 
 
@@ -109,7 +109,10 @@ def test_a_knob_has_its_familys_first_value_by_default():
         ({"data.name": "a/b"}, "data.name: 'a/b' is not a name; use up to 64 letters, digits, '.', '_' and '-', "),
         ({"model.family": "resnt"}, "model.family: unknown family 'resnt'; did you mean 'resnet'?"),
         ({"model.blok": "basic"}, "model.blok: resnet has no such setting; did you mean 'block'?"),
-        ({"model.block": "big"}, "model.block: 'big' is not a legal value of resnet; give one of: basic, bottleneck"),
+        (
+            {"model.block": "big"},
+            "model.block: 'big' is not a legal value of resnet; give one of: published, bottleneck, basic",
+        ),
         ({"model.stem": 3}, "model.stem: 3 is not a legal value of resnet; give one of: 1, 2, 4"),
     ],
 )

@@ -257,7 +257,7 @@ def test_every_fault_of_both_parts_is_told_at_once():
         ),
         (
             {"space": None, "study": {}},
-            ["x: space.model.family: missing; name one of: lenet, resnet, efficientnet, vit"],
+            ["x: space.model.family: missing; name one of: basic_cnn, lenet, vgg, resnet, densenet, efficientnet, vit"],
         ),
         ({"space": 3, "study": {}}, ["x: space: 3 is not a mapping; write key: value lines"]),
         ({"space": {"model.family": "vit"}, "study": 3}, ["x: study: 3 is not a mapping; write key: value lines"]),

@@ -13,15 +13,17 @@ from isoflop.families import family
 if TYPE_CHECKING:
     from isoflop.models import Cost
 
-CANONICAL_STEM = {"lenet": 1, "efficientnet": 2, "vit": 16}
-"""Stems of the published shapes at 224 pixels; 4 where none is named."""
+PHOTOGRAPH = 64
+"""Pixels of a side from which the stem is the published one where none is given."""
+RESOLUTION = 224
+"""Pixels of a side of a family that was published for none."""
 
 
 def cost_of(
     name: str,
-    shape: Mapping[str, float | None],
+    shape: Mapping[str, str | float | None],
     *,
-    resolution: int,
+    resolution: int | None,
     channels: int,
     classes: int,
     knobs: Iterable[str],
@@ -31,10 +33,11 @@ def cost_of(
 
     row = family(name)
     fields = {key: value for key, value in shape.items() if value is not None}
-    if "stem" not in fields and resolution >= 64:
-        fields["stem"] = CANONICAL_STEM.get(row.name, 4 if 4 in row.stems else row.stem)
+    side = resolution or row.variants.get(str(fields.get("variant", next(iter(row.variants), ""))), RESOLUTION)
+    if "stem" not in fields and side >= PHOTOGRAPH:
+        fields["stem"] = row.published or row.stem
     model = parse(ModelConfig, {"family": name, **fields, **dict(_pair(knob) for knob in knobs)}, "model")
-    return cost(model, image=(channels, resolution, resolution), classes=classes)
+    return cost(model, image=(channels, side, side), classes=classes)
 
 
 def lines(found: Cost) -> list[str]:
@@ -45,12 +48,24 @@ def lines(found: Cost) -> list[str]:
         f"parameters       {found.parameters:,}",
         f"FLOPs            {amount(found.flops)} an image (forward; multiply-adds x 2; {amount(found.macs)} MACs)",
         f"memory           {amount(found.memory, 'B')} to train at batch {found.batch} (estimated)",
-        f"receptive field  {found.receptive_field} pixels",
+        f"receptive field  {_field(found)}",
     ]
+
+
+def _field(found: Cost) -> str:
+    """What the last map sees."""
+    if found.unbounded_field is None:
+        return "the whole image (attention)"
+    beyond = (
+        f" (of {found.unbounded_field} without the image's end)"
+        if found.unbounded_field > found.receptive_field
+        else ""
+    )
+    return f"{found.receptive_field} pixels{beyond}{', and all of the image through gates' if found.context else ''}"
 
 
 def _pair(text: str) -> tuple[str, str]:
     key, sign, value = text.partition("=")
     if not sign:
-        raise InputError(Fault("--knob", f"{text!r} is not KEY=VALUE", "write --knob block=bottleneck"))
+        raise InputError(Fault("--knob", f"{text!r} is not KEY=VALUE", "write --knob norm=batch"))
     return key, value

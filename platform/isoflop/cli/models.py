@@ -30,14 +30,15 @@ def families(json: Json = False) -> None:
 
 def describe(
     family: Annotated[str, typer.Argument(help="A family, such as resnet.")],
+    variant: Annotated[str | None, typer.Option(help="A published net, such as 50 or b3; default: the first.")] = None,
     phi: Annotated[float, typer.Option(help="Compound coefficient.")] = 0.0,
     depth: Annotated[float, typer.Option(help="Multiplier of the base depth.")] = 1.0,
     width: Annotated[float, typer.Option(help="Multiplier of the base width.")] = 1.0,
-    resolution: Annotated[int, typer.Option(help="Pixels of a side.")] = 224,
+    resolution: Annotated[int | None, typer.Option(help="Pixels of a side; default: the variant's.")] = None,
     channels: Annotated[int, typer.Option(help="Channels of the images.")] = 3,
     classes: Annotated[int, typer.Option(help="Number of classes.")] = 1000,
-    stem: Annotated[int | None, typer.Option(help="Stride of the stem or patch size; default: fits 224.")] = None,
-    knob: Annotated[list[str] | None, typer.Option(help="A setting of the family's own: block=bottleneck.")] = None,
+    stem: Annotated[int | None, typer.Option(help="Stride of the stem or patch size; default: as published.")] = None,
+    knob: Annotated[list[str] | None, typer.Option(help="A setting of the family's own: norm=batch.")] = None,
     layers: Annotated[bool, typer.Option("--layers", help="List every layer.")] = False,
     json: Json = False,
 ) -> None:
@@ -46,7 +47,7 @@ def describe(
 
     found = cost_of(
         family,
-        {"phi": phi, "depth": depth, "width": width, "stem": stem},
+        {"variant": variant, "phi": phi, "depth": depth, "width": width, "stem": stem},
         resolution=resolution,
         channels=channels,
         classes=classes,

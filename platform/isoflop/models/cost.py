@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from isoflop.config import ModelConfig
+from isoflop.models.field import Field, Following
 from isoflop.models.net import Net
 from isoflop.models.registry import build
 
@@ -30,9 +31,6 @@ FILLS = frozenset(getattr(Tensor, f"{name}_") for name in ("normal", "uniform", 
 """What draws weights, and what trims what was drawn."""
 NORMS = frozenset({batch_norm, layer_norm})
 
-BESIDE = frozenset({"downsample", "fc1", "fc2"})
-"""Names of convolutions that do not lie on the path: shortcuts, squeeze-and-excitation."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layer:
@@ -44,6 +42,8 @@ class Layer:
     parameters: int
     flops: int
     """Of one image's forward pass."""
+    receptive_field: int
+    """Pixels of a side that one place of the output sees, at most the image's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +66,11 @@ class Cost:
     batch: int
     """Images that go through the model at once."""
     receptive_field: int
-    """Pixels of a side that one place of the last map sees, its squeeze-and-excitation left out."""
+    """Pixels of a side that one place of the last map sees, at most the image's; gates are left out (`field.py`)."""
+    unbounded_field: int | None
+    """The same on an image without an end; none where attention sees everything."""
+    context: bool
+    """Whether every place depends on the whole image: by attention, or by gates such as squeeze-and-excitation."""
     layers: tuple[Layer, ...]
 
     @property
@@ -76,7 +80,8 @@ class Cost:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        names = ("family", "shape", "parameters", "flops", "macs", "memory", "batch", "receptive_field")
+        names = ["family", "shape", "parameters", "flops", "macs", "memory", "batch"]
+        names += ["receptive_field", "unbounded_field", "context"]
         layers = [{name: getattr(layer, name) for name in Layer.__slots__} for layer in self.layers]
         return {name: getattr(self, name) for name in names} | {"layers": layers}
 
@@ -104,8 +109,9 @@ def _counted(model_json: str, image: tuple[int, int, int], classes: int) -> tupl
     with torch.device("meta"):
         x = torch.empty(IMAGES, image[0], net.shape.resolution, net.shape.resolution)
     counter = FlopCounterMode(display=False, depth=DEEPEST)
-    with counter, _watched(net) as calls, _kept(net) as kept, _Cheap():
+    with counter, _Cheap(), Following(x) as fields, _watched(net, fields) as calls, _kept(net) as kept:
         net(x)
+    last = fields.pooled or Field()
     spent = {name: sum(ops.values()) // IMAGES for name, ops in counter.get_flop_counts().items()}
     parameters = sum(parameter.numel() for parameter in net.parameters())
     found = Cost(
@@ -115,8 +121,10 @@ def _counted(model_json: str, image: tuple[int, int, int], classes: int) -> tupl
         flops=counter.get_total_flops() // IMAGES,
         memory=0,
         batch=0,
-        receptive_field=receptive_field(net, calls),
-        layers=tuple(_layers(calls, spent)),
+        receptive_field=_pixels(last, net.shape.resolution),
+        unbounded_field=None if last.everything else last.side,
+        context=last.context,
+        layers=tuple(_layers(calls, spent, net.shape.resolution)),
     )
     sizes = [storage.nbytes() for storage in kept]
     return BYTES * COPIES * parameters, (sum(sizes) + 2 * max(sizes, default=0)) // IMAGES, found
@@ -167,16 +175,17 @@ def _place(storage: UntypedStorage) -> StorageWeakRef:
     return StorageWeakRef(storage)  # type: ignore[no-untyped-call]
 
 
-Call = tuple[str, nn.Module, Tensor]
+Call = tuple[str, nn.Module, Tensor, Field]
 
 
 @contextmanager
-def _watched(net: Net) -> Iterator[list[Call]]:
+def _watched(net: Net, fields: Following) -> Iterator[list[Call]]:
     """Every call of a module that does something, in order; one with children stands after them."""
     calls: list[Call] = []
 
     def keep(name: str, module: nn.Module, output: Tensor | tuple[Tensor, ...]) -> None:
-        calls.append((name, module, output[0] if isinstance(output, tuple) else output))
+        made = output[0] if isinstance(output, tuple) else output
+        calls.append((name, module, made, fields.of(made) or Field()))
 
     hooks = [
         module.register_forward_hook(lambda m, _, output, name=name: keep(name, m, output))
@@ -194,43 +203,37 @@ def _is_leaf(module: nn.Module) -> bool:
     return not any(module.children())
 
 
-def _layers(calls: list[Call], spent: dict[str, int]) -> Iterator[Layer]:
+def _layers(calls: list[Call], spent: dict[str, int], side: int) -> Iterator[Layer]:
     """One layer a module, however often it was called."""
-    for name, (module, output) in {name: (module, output) for name, module, output in calls}.items():
-        layer = _layer(name, module, output, spent)
-        if layer.parameters or layer.flops or _is_leaf(module):
+    for call in {call[0]: call for call in calls}.values():
+        layer = _layer(call, spent, side)
+        if layer.parameters or layer.flops or _is_leaf(call[1]):
             yield layer
 
 
-def _layer(name: str, module: nn.Module, output: Tensor, spent: dict[str, int]) -> Layer:
-    children = sum(spent.get(f"Net.{name}.{child}", 0) for child, _ in module.named_children())
+def _layer(call: Call, spent: dict[str, int], side: int) -> Layer:
+    name, module, output, field = call
+    children = sum(_inside(module, f"Net.{name}", spent))
     return Layer(
         name=name,
         kind=type(module).__name__,
         output=tuple(output.shape[1:]),
         parameters=sum(parameter.numel() for parameter in module.parameters(recurse=False)),
         flops=spent.get(f"Net.{name}", 0) - children,
+        receptive_field=_pixels(field, side),
     )
 
 
-def receptive_field(net: Net, calls: list[Call]) -> int:
-    """Pixels of a side that the last map sees, at most the image: the sum of (kernel - 1) * stride so far.
-
-    Araujo et al. 2019, Computing receptive fields of convolutional neural networks, equation 2.
-    """
-    side = net.shape.resolution
-    if net.body.sees_all:
-        return side
-    seen, jump = 1, 1
-    for name, module, _ in calls:
-        beside = any(part in BESIDE for part in name.split("."))
-        if beside or not isinstance(module, (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)):
-            continue
-        kernel, stride = _first(module.kernel_size), _first(module.stride)
-        seen += (kernel - 1) * jump
-        jump *= stride
-    return min(seen, side)
+def _inside(module: nn.Module, name: str, spent: dict[str, int]) -> Iterator[int]:
+    """What was spent in the modules right below one; lists of modules are never called themselves."""
+    for key, child in module.named_children():
+        below = f"{name}.{key}"
+        if below in spent:
+            yield spent[below]
+        else:
+            yield from _inside(child, below, spent)
 
 
-def _first(value: Any) -> int:
-    return int(value[0]) if isinstance(value, tuple) else int(value)
+def _pixels(field: Field, side: int) -> int:
+    """What a field covers of an image."""
+    return side if field.everything else min(field.side, side)

@@ -30,6 +30,38 @@ class Body(nn.Module):
         """One vector (N, channels) for each image (N, C, H, W) of the shape's resolution."""
 
 
+class Staged(Body):
+    """A stem, then stages one after the other; the vector is the mean of the last map.
+
+    A subclass makes `stem` and fills the lists; it overrides `forward` where the vector is another.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem: nn.Module = nn.Identity()
+        self.stages = nn.ModuleList()
+        self.strides: list[int] = []
+        """The stride in pixels of each stage's map."""
+
+    def features(self, x: Tensor) -> dict[int, Tensor]:
+        """The map after each stage by stride; of stages with equal stride, the last."""
+        x = self.stem(x)
+        maps: dict[int, Tensor] = {}
+        for stride, stage in zip(self.strides, self.stages, strict=True):
+            x = stage(x)
+            maps[stride] = x
+        return maps
+
+    def last(self, x: Tensor) -> Tensor:
+        """The last map."""
+        *_, found = self.features(x).values()
+        return found
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The last map, averaged over its place."""
+        return self.last(x).mean((2, 3))
+
+
 class Net(nn.Module):
     """A body and a linear head: logits (N, classes) of images at the shape's resolution."""
 

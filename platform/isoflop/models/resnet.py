@@ -1,10 +1,12 @@
 """ResNet (He et al. 2016, arXiv 1512.03385) of timm's basic and bottleneck blocks.
 
-With stem 4 at depth and width 1 it is ResNet-18 with torchvision's names of weights; stem 1 is the stem for small
-images (section 4.2 of the paper), stem 2 stands between.
+With stem 4 at depth and width 1 a variant is the published net, with torchvision's names of weights; stem 1 is the stem
+for small images (section 4.2 of the paper), stem 2 stands between. `block` puts other blocks in the variant's places.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 from timm.layers import DropPath
 from timm.models.resnet import BasicBlock, Bottleneck
@@ -16,21 +18,29 @@ from isoflop.models.registry import register
 from isoflop.models.stride import fitted
 from isoflop.scaling import Shape
 
-LAYERS = (2, 2, 2, 2)
+Block = type[BasicBlock | Bottleneck]
+VARIANTS: Mapping[str, tuple[Block, tuple[int, ...]]] = {
+    "18": (BasicBlock, (2, 2, 2, 2)),
+    "34": (BasicBlock, (3, 4, 6, 3)),
+    "50": (Bottleneck, (3, 4, 6, 3)),
+    "101": (Bottleneck, (3, 4, 23, 3)),
+    "152": (Bottleneck, (3, 8, 36, 3)),
+}
+"""Blocks of each stage (the paper's table 1)."""
 WIDTHS = (64, 128, 256, 512)
-BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
+BLOCKS: Mapping[str, Block] = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
 
 class ResNet(Body):
     """A stem and four stages of residual blocks."""
 
-    def __init__(self, shape: Shape, *, block: type[BasicBlock | Bottleneck], channels: int, drop_path: float) -> None:
+    def __init__(self, shape: Shape, *, block: Block, blocks: Sequence[int], channels: int, drop_path: float) -> None:
         super().__init__()
         width = shape.channels(WIDTHS[0])
         self.conv1, self.maxpool = _stem(channels, width, shape.stem)
         self.bn1, self.act1 = nn.BatchNorm2d(width), nn.ReLU(inplace=True)
         self.strides: list[int] = []
-        layers = [shape.layers(base) for base in LAYERS]
+        layers = [shape.layers(base) for base in blocks]
         drops = _drops(drop_path, sum(layers))
         stride = shape.stem
         steps = fitted((1, 2, 2, 2), -(-shape.resolution // shape.stem))
@@ -64,9 +74,7 @@ def _stem(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, nn.Module]
     return conv, nn.MaxPool2d(3, 2, padding=1) if stride > 2 else nn.Identity()
 
 
-def _stage(
-    block: type[BasicBlock | Bottleneck], inputs: int, planes: int, stride: int, drops: list[float]
-) -> nn.Sequential:
+def _stage(block: Block, inputs: int, planes: int, stride: int, drops: list[float]) -> nn.Sequential:
     outputs = planes * block.expansion
     shortcut = None
     if stride != 1 or inputs != outputs:
@@ -91,5 +99,6 @@ def _initialize(module: nn.Module) -> None:
 @register("resnet")
 def build(shape: Shape, model: ModelConfig, channels: int) -> Body:
     """ResNet of a shape; depth is blocks a stage."""
-    block = BLOCKS[str(model.knob("block"))]
-    return ResNet(shape, block=block, channels=channels, drop_path=model.drop_path)
+    published, blocks = VARIANTS[model.variant]
+    block = BLOCKS.get(str(model.knob("block")), published)
+    return ResNet(shape, block=block, blocks=blocks, channels=channels, drop_path=model.drop_path)

@@ -1,10 +1,13 @@
 """ViT (Dosovitskiy et al. 2021, arXiv 2010.11929) as timm builds it, with a class token.
 
-At depth and width 1 it is ViT-Ti (Touvron et al. 2021, arXiv 2012.12877). Heads have 64 channels from that width on,
-and 16 below it, so that small nets keep several heads; widths are multiples of that, whatever the divisor.
+At depth and width 1 with patches of 16 pixels a variant is the published net; Ti and S are those of Touvron et al. 2021
+(arXiv 2012.12877). Heads have 64 channels from the width of Ti on, and 16 below it, so that small nets keep several
+heads; widths are multiples of that, whatever the divisor.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
@@ -14,8 +17,9 @@ from isoflop.models.net import Body
 from isoflop.models.registry import register
 from isoflop.scaling import Shape, round_channels
 
-DEPTH, WIDTH = 12, 192
-HEAD, SMALL_HEAD = 64, 16
+VARIANTS: Mapping[str, tuple[int, int]] = {"ti": (12, 192), "s": (12, 384), "b": (12, 768), "l": (24, 1024)}
+"""Transformer blocks and channels."""
+HEAD, SMALL_HEAD, SMALL = 64, 16, 192
 
 
 class ViT(Body):
@@ -23,9 +27,10 @@ class ViT(Body):
 
     sees_all = True
 
-    def __init__(self, shape: Shape, *, channels: int, drop_path: float) -> None:
+    def __init__(self, shape: Shape, variant: str, *, channels: int, drop_path: float) -> None:
         super().__init__()
-        width, heads = width_and_heads(shape.width)
+        depth, base = VARIANTS[variant]
+        width, heads = width_and_heads(base * shape.width)
         self.patch, self.channels = shape.stem, width
         self.blocks = VisionTransformer(
             img_size=shape.resolution,
@@ -33,7 +38,7 @@ class ViT(Body):
             in_chans=channels,
             num_classes=0,
             embed_dim=width,
-            depth=shape.layers(DEPTH),
+            depth=shape.layers(depth),
             num_heads=heads,
             drop_path_rate=drop_path,
         )
@@ -49,10 +54,9 @@ class ViT(Body):
         return vector
 
 
-def width_and_heads(width: float) -> tuple[int, int]:
-    """Channels and heads at a width multiplier: channels are a multiple of the heads' size."""
-    wanted = WIDTH * width
-    head = HEAD if wanted >= WIDTH * 0.9 else SMALL_HEAD
+def width_and_heads(wanted: float) -> tuple[int, int]:
+    """Channels and heads near a wanted width: channels are a multiple of the heads' size."""
+    head = HEAD if wanted >= SMALL * 0.9 else SMALL_HEAD
     channels = round_channels(wanted, head)
     return channels, channels // head
 
@@ -60,4 +64,4 @@ def width_and_heads(width: float) -> tuple[int, int]:
 @register("vit")
 def build(shape: Shape, model: ModelConfig, channels: int) -> Body:
     """ViT of a shape; depth is the number of transformer blocks."""
-    return ViT(shape, channels=channels, drop_path=model.drop_path)
+    return ViT(shape, model.variant, channels=channels, drop_path=model.drop_path)

@@ -11,12 +11,16 @@ from isoflop.models import build, cost
 from isoflop.models.vit import width_and_heads
 
 
-def test_vit_ti_has_the_published_size_and_timms_names():
-    model = ModelConfig(family="vit", stem=16)
-    assert cost(model, image=(3, 224, 224), classes=1000).parameters == 5_717_416
+@pytest.mark.parametrize(
+    ("variant", "name", "parameters"),
+    [("ti", "tiny", 5_717_416), ("s", "small", 22_050_664), ("b", "base", 86_567_656), ("l", "large", 304_326_632)],
+)
+def test_variants_have_the_published_size_and_timms_names(variant, name, parameters):
+    model = ModelConfig(family="vit", stem=16, variant=variant)
+    assert cost(model, image=(3, 224, 224), classes=1000).parameters == parameters
     with torch.device("meta"):
         ours = build(model, image=(3, 224, 224), classes=1000).body.blocks.state_dict()
-        theirs = timm.create_model("vit_tiny_patch16_224").state_dict()
+        theirs = timm.create_model(f"vit_{name}_patch16_224").state_dict()
     shapes = {key: weight.shape for key, weight in theirs.items() if not key.startswith("head.")}
     assert shapes == {key: weight.shape for key, weight in ours.items()}
 
@@ -32,13 +36,13 @@ def test_flops_are_those_counted_by_hand():
 @pytest.mark.parametrize(
     ("width", "expected"),
     [
-        (0.01, (16, 1)),
-        (0.25, (48, 3)),
-        (0.34, (64, 4)),
-        (0.5, (96, 6)),
-        (1.0, (192, 3)),
-        (2.0, (384, 6)),
-        (4.0, (768, 12)),
+        (2, (16, 1)),
+        (48, (48, 3)),
+        (65, (64, 4)),
+        (96, (96, 6)),
+        (192, (192, 3)),
+        (384, (384, 6)),
+        (768, (768, 12)),
     ],
 )
 def test_heads_keep_their_size(width, expected):
@@ -46,7 +50,7 @@ def test_heads_keep_their_size(width, expected):
 
 
 def test_wider_is_never_narrower():
-    widths = [width_and_heads(step / 100)[0] for step in range(1, 400)]
+    widths = [width_and_heads(wanted)[0] for wanted in range(1, 800)]
     assert widths == sorted(widths)
 
 

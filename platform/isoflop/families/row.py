@@ -1,0 +1,43 @@
+"""One row of the table of families."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+Scalar: TypeAlias = str | int | float | bool | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Family:
+    """A kind of architecture that can be scaled in depth, width and resolution.
+
+    `alpha`, `beta` and `gamma` are the published bases of compound scaling, or EfficientNet's where none were published
+    (Tan & Le 2019, arXiv 1905.11946, section 3.3); nobody should expect them to hold on other data.
+    """
+
+    name: str
+    paper: str
+    builder: str
+    """The module that registers the builder, imported when the family is first built."""
+    stem: int
+    """Default pixels per cell of the first feature map: stride of the stem, or patch size."""
+    stems: tuple[int, ...]
+    published: int | None = None
+    """The stem of the published nets; none means the default."""
+    variants: Mapping[str, int] = field(default_factory=dict)
+    """Published nets that depth and width count from, the default first, each with the pixels it was published for."""
+    knobs: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+    """Settings of this family alone under `model.`: name to legal values, the default first. `variant` is one of them
+    where there are several."""
+    recipe: Mapping[str, Scalar] = field(default_factory=dict)
+    """Where the family's usual recipe differs from the defaults of a configuration, by dotted key."""
+    alpha: float = 1.2
+    beta: float = 1.1
+    gamma: float = 1.15
+
+    def __post_init__(self) -> None:
+        """Make the variants a knob."""
+        if len(self.variants) > 1:
+            object.__setattr__(self, "knobs", {"variant": tuple(self.variants), **self.knobs})

@@ -1,0 +1,87 @@
+"""VGG (Simonyan & Zisserman 2015, arXiv 1409.1556): stages of 3x3 convolutions, then two dense layers.
+
+With stem 1 at depth and width 1 on 224 pixels a variant is the published net, its weights in torchvision's order; with
+`norm: batch` each convolution is followed by batch norm, as in torchvision's vgg16_bn. What reaches the dense layers is
+pooled to at most 7x7, so that small images do not pay for places they do not have. There are no residual paths that
+`drop_path` could drop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor, nn
+
+from isoflop.config import ModelConfig
+from isoflop.models.net import Body, Staged
+from isoflop.models.registry import register
+from isoflop.models.stride import fitted
+from isoflop.scaling import Shape
+
+VARIANTS: Mapping[str, tuple[int, ...]] = {
+    "11": (1, 1, 2, 2, 2),
+    "13": (2, 2, 2, 2, 2),
+    "16": (2, 2, 3, 3, 3),
+    "19": (2, 2, 4, 4, 4),
+}
+"""Convolutions of each stage (the paper's table 1: A, B, D, E)."""
+WIDTHS = (64, 128, 256, 512, 512)
+DENSE = 4096
+GRID = 7
+
+
+class VGG(Staged):
+    """Five stages that end in pooling, and two dense layers."""
+
+    def __init__(self, shape: Shape, variant: str, *, channels: int, normed: bool, dropout: float) -> None:
+        super().__init__()
+        side, stride, inputs = -(-shape.resolution // shape.stem), shape.stem, channels
+        for place, step in enumerate(fitted((2,) * len(WIDTHS), side)):
+            outputs, layers = shape.channels(WIDTHS[place]), shape.layers(VARIANTS[variant][place])
+            first = shape.stem if place == 0 else 1
+            self.stages.append(nn.Sequential(*_stage(inputs, outputs, layers, first, step, normed=normed)))
+            inputs, stride, side = outputs, stride * step, -(-side // step)
+            self.strides.append(stride)
+        grid = min(GRID, side)
+        self.channels = shape.channels(DENSE)
+        self.dense = nn.Sequential(
+            nn.AdaptiveAvgPool2d(grid),
+            nn.Flatten(),
+            nn.Linear(inputs * grid * grid, self.channels),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(self.channels, self.channels),
+            nn.ReLU(inplace=True),
+        )
+        self.apply(_initialize)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The vector after the second dense layer."""
+        vector: Tensor = self.dense(self.last(x))
+        return vector
+
+
+def _stage(inputs: int, outputs: int, layers: int, first: int, step: int, *, normed: bool) -> Iterator[nn.Module]:
+    """Convolutions, the first with a stride of its own, and pooling."""
+    for layer in range(layers):
+        stride = first if layer == 0 else 1
+        kernel = max(3, 2 * stride - 1)  # no pixel is left unseen
+        yield nn.Conv2d(inputs if layer == 0 else outputs, outputs, kernel, stride, padding=kernel // 2)
+        if normed:
+            yield nn.BatchNorm2d(outputs)
+        yield nn.ReLU(inplace=True)
+    if step > 1:
+        yield nn.MaxPool2d(step, ceil_mode=True)
+
+
+def _initialize(module: nn.Module) -> None:
+    if isinstance(module, (nn.Conv2d, nn.Linear)):
+        nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+        assert module.bias is not None
+        nn.init.zeros_(module.bias)
+
+
+@register("vgg")
+def build(shape: Shape, model: ModelConfig, channels: int) -> Body:
+    """VGG of a shape; depth is convolutions a stage."""
+    return VGG(shape, model.variant, channels=channels, normed=model.knob("norm") == "batch", dropout=model.dropout)

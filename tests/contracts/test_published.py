@@ -1,0 +1,80 @@
+"""At their published shapes families are the nets that people know: equal parameters, and outputs of equal weights."""
+
+from __future__ import annotations
+
+import pytest
+import timm
+import torch
+import torchvision
+
+from isoflop.config import ModelConfig
+from isoflop.families import BUILT_IN, family
+from isoflop.models import Net, build, cost
+
+REFERENCES = {
+    ("vgg", "11"): "torchvision vgg11",
+    ("vgg", "13"): "torchvision vgg13",
+    ("vgg", "16"): "torchvision vgg16",
+    ("vgg", "19"): "torchvision vgg19",
+    ("resnet", "18"): "torchvision resnet18",
+    ("resnet", "34"): "torchvision resnet34",
+    ("resnet", "50"): "torchvision resnet50",
+    ("resnet", "101"): "torchvision resnet101",
+    ("resnet", "152"): "torchvision resnet152",
+    ("densenet", "121"): "torchvision densenet121",
+    ("densenet", "161"): "torchvision densenet161",
+    ("densenet", "169"): "torchvision densenet169",
+    ("densenet", "201"): "torchvision densenet201",
+    **{("efficientnet", f"b{n}"): f"torchvision efficientnet_b{n}" for n in range(8)},
+    ("vit", "ti"): "timm vit_tiny_patch16_224",
+    ("vit", "s"): "timm vit_small_patch16_224",
+    ("vit", "b"): "timm vit_base_patch16_224",
+    ("vit", "l"): "timm vit_large_patch16_224",
+}
+WITHOUT = {"lenet": "neither library has it"}
+SIDE = 64
+"""Pixels on which outputs are compared: weights do not depend on them but for those named here."""
+WHOLE = {"vgg", "vit"}
+"""Families whose weights depend on the resolution."""
+variants = pytest.mark.parametrize(("name", "variant"), REFERENCES, ids=str)
+
+
+def reference(name: str, variant: str, *, classes: int = 1000) -> torch.nn.Module:
+    library, model = REFERENCES[name, variant].split()
+    made = torchvision.models.get_model(model, num_classes=classes) if library == "torchvision" else None
+    return made or timm.create_model(model, num_classes=classes)
+
+
+def published(name: str, variant: str) -> tuple[ModelConfig, int]:
+    row = family(name)
+    return ModelConfig(family=name, variant=variant, stem=row.published or row.stem), row.variants[variant]
+
+
+def test_every_variant_has_a_reference_or_a_reason():
+    known = {(row.name, variant) for row in BUILT_IN for variant in row.variants}
+    assert known == {*REFERENCES, *((name, variant) for name in WITHOUT for variant in family(name).variants)}
+
+
+@variants
+def test_parameters_are_the_references(name: str, variant: str):
+    model, side = published(name, variant)
+    with torch.device("meta"):
+        expected = sum(weight.numel() for weight in reference(name, variant).parameters())
+    assert cost(model, image=(3, side, side), classes=1000).parameters == expected
+
+
+def smallest(name: str) -> str:
+    return next(iter(family(name).variants))
+
+
+@pytest.mark.parametrize("name", dict.fromkeys(name for name, _ in REFERENCES))
+def test_equal_weights_give_equal_outputs(name: str):
+    model, side = published(name, smallest(name))
+    side = side if name in WHOLE else SIDE
+    theirs = reference(name, smallest(name), classes=10).eval()
+    ours: Net = build(model, image=(3, side, side), classes=10).eval()
+    pairs = zip(ours.state_dict(), theirs.state_dict().values(), strict=True)
+    ours.load_state_dict(dict(pairs))
+    images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(ours(images), theirs(images), rtol=1e-4, atol=1e-5)
