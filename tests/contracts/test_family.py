@@ -17,7 +17,7 @@ from isoflop.models.registry import builder
 CLASSES = 10
 NAMES = list(families())
 SMALL = {"depth": 0.25, "width": 0.25}
-GLOBAL = {"efficientnet", "vit"}
+GLOBAL = {"efficientnet", "regnet", "vit"}
 """Families of which every place depends on the whole image, by attention or by gates."""
 every_family = pytest.mark.parametrize("name", NAMES)
 every_size = pytest.mark.parametrize("size", [8, 28, 32, 64])
@@ -164,7 +164,7 @@ def linear(module: nn.Module) -> nn.Module:
         if isinstance(child, nn.MaxPool2d):
             window = (child.kernel_size, child.stride, child.padding, child.ceil_mode)
             setattr(module, name, nn.AvgPool2d(*window))
-        elif isinstance(child, (nn.ReLU, nn.ReLU6, nn.Tanh, nn.GELU, nn.SiLU, nn.Hardswish)):
+        elif isinstance(child, (nn.ReLU, nn.ReLU6, nn.Tanh, nn.GELU, nn.SiLU, nn.Hardswish, nn.LayerNorm)):
             setattr(module, name, nn.Identity())
         linear(child)
     for key, weight in module.named_parameters(recurse=False):

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isoflop.errors import InputError, SpecError, UnknownError
+from isoflop.families import families
 from isoflop.schema import json_schema
 from isoflop.space import Choice, Float, Int, SearchSpace, random_suggester
 from isoflop.spec import Spec, load_spec, spec_from_tree
@@ -257,7 +258,7 @@ def test_every_fault_of_both_parts_is_told_at_once():
         ),
         (
             {"space": None, "study": {}},
-            ["x: space.model.family: missing; name one of: basic_cnn, lenet, vgg, resnet, densenet, efficientnet, vit"],
+            [f"x: space.model.family: missing; name one of: {', '.join(families())}"],
         ),
         ({"space": 3, "study": {}}, ["x: space: 3 is not a mapping; write key: value lines"]),
         ({"space": {"model.family": "vit"}, "study": 3}, ["x: study: 3 is not a mapping; write key: value lines"]),

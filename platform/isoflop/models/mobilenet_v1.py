@@ -1,0 +1,51 @@
+"""MobileNet v1 (Howard et al. 2017, arXiv 1704.04861): depthwise separable convolutions.
+
+With stem 2 at depth and width 1 it is the published net, its weights in timm's order. There are no residual paths that
+`drop_path` could drop.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from torch import nn
+from torchvision.ops.misc import Conv2dNormActivation
+
+from isoflop.config import ModelConfig
+from isoflop.models.net import Body, Staged
+from isoflop.models.registry import register
+from isoflop.models.stride import fitted
+from isoflop.scaling import Shape
+
+STEM = 32
+STAGES = ((64, 1, 1), (128, 2, 2), (256, 2, 2), (512, 6, 2), (1024, 2, 2))
+"""Channels, layers and stride (the paper's table 1)."""
+convolution = partial(Conv2dNormActivation, norm_layer=nn.BatchNorm2d, activation_layer=nn.ReLU6)
+
+
+class MobileNetV1(Staged):
+    """A stem and five stages."""
+
+    def __init__(self, shape: Shape, *, channels: int) -> None:
+        super().__init__()
+        inputs, stride = shape.channels(STEM), shape.stem
+        self.stem = convolution(channels, inputs, kernel_size=max(3, 2 * stride - 1), stride=stride)
+        steps = fitted((step for *_, step in STAGES), -(-shape.resolution // stride))
+        for (base, layers, _), step in zip(STAGES, steps, strict=True):
+            outputs, stage = shape.channels(base), nn.Sequential()
+            for place in range(shape.layers(layers)):
+                used = 1 if place else step
+                stage.append(convolution(inputs, inputs, kernel_size=3, stride=used, groups=inputs))
+                stage.append(convolution(inputs, outputs, kernel_size=1))
+                inputs = outputs
+            self.stages.append(stage)
+            stride *= step
+            self.strides.append(stride)
+        self.channels = inputs
+
+
+@register("mobilenet_v1")
+def build(shape: Shape, model: ModelConfig, channels: int) -> Body:
+    """MobileNet v1 of a shape; depth is separable convolutions a stage."""
+    del model
+    return MobileNetV1(shape, channels=channels)
