@@ -14,7 +14,7 @@ from isoflop.families import families
 from isoflop.pareto import front
 from isoflop.table import percents, quantity
 
-# Okabe & Ito's colours, told apart by colour-blind readers; a symbol of its own says the same without colour.
+# Okabe & Ito's colours, told apart by colour-blind readers; with the symbols they tell 64 families apart.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6a51a3", "#4d4d4d")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x")
 MANY = 6
@@ -95,16 +95,16 @@ def _add_family(figure: go.Figure, rows: Sequence[Mapping[str, Any]], family: st
     """The points of one family."""
     values = [row["metrics"][metric] for row in rows]
     means = [100 * value["mean"] for value in values]
-    place = _place(family)
+    colour, symbol = _look(family)
     figure.add_scatter(
         x=[row["flops"] for row in rows],
         y=means,
         mode="markers",
         name=escape(family),
         marker={
-            "color": COLOURS[place % len(COLOURS)],
+            "color": colour,
             "opacity": 1,
-            "symbol": SYMBOLS[place % len(SYMBOLS)],
+            "symbol": symbol,
             "size": [17 if row["picked"] else 12 for row in rows],
             "line": {"color": [INK if row["picked"] else "white" for row in rows], "width": 2},
         },
@@ -113,7 +113,7 @@ def _add_family(figure: go.Figure, rows: Sequence[Mapping[str, Any]], family: st
             "symmetric": False,
             "array": [_arm(value["high"], value["mean"]) for value in values],
             "arrayminus": [_arm(value["mean"], value["low"]) for value in values],
-            "color": COLOURS[place % len(COLOURS)],
+            "color": colour,
             "thickness": 1.4,
             "width": 5,
         },
@@ -182,14 +182,15 @@ def _add_curves(
         y += [*(point[1] for point in points), None]
         name = f"trial {trial['number']}" + (f".{trial['replicate']}" if trial["replicate"] else "")
         texts += [f"{name}, {escape(family)}, {trial['state'].lower()}"] * (len(points) + 1)
-    colour = COLOURS[_place(family) % len(COLOURS)] if kept else "#c9d3de"
+    colour, symbol = _look(family)
+    colour = colour if kept else "#c9d3de"
     figure.add_scatter(
         x=x,
         y=y,
         mode="lines+markers",
         name=escape(family) if kept else f"{escape(family)}, pruned",
         line={"color": colour, "width": 1.8 if kept else 1.2},
-        marker={"size": 5, "symbol": SYMBOLS[_place(family) % len(SYMBOLS)]},
+        marker={"size": 5, "symbol": symbol},
         hovertext=texts,
         hovertemplate="%{hovertext}<br>%{y:.4f}<extra></extra>",
         connectgaps=False,
@@ -198,6 +199,12 @@ def _add_curves(
 
 def _in_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (_place(name), name))
+
+
+def _look(family: str) -> tuple[str, str]:
+    """A family's colour and symbol; no two of the first 64 have both alike."""
+    rounds, colour = divmod(_place(family), len(COLOURS))
+    return COLOURS[colour], SYMBOLS[(colour + rounds) % len(SYMBOLS)]
 
 
 def _place(family: str) -> int:

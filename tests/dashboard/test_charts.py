@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from isoflop.families import families
+
 HOSTILE = "<b>x</b>"
 
 
@@ -55,10 +57,16 @@ def test_points_have_intervals_a_symbol_a_family_and_a_front(charts: ModuleType)
     assert front.name == "Pareto front"
     assert list(front.x) == [1e5, 1e7]
     assert [trace.name for trace in families] == ["lenet", "resnet", "vit"]
-    assert len({trace.marker.symbol for trace in families}) == len({trace.marker.color for trace in families}) == 3
+    assert len({(trace.marker.symbol, trace.marker.color) for trace in families}) == 3
     assert families[1].error_y.array[0] == pytest.approx(0.5)
     assert families[1].error_y.arrayminus[0] == pytest.approx(1.0)
     assert list(families[2].y) == [95.0]
+
+
+def test_no_two_families_look_alike(charts: ModuleType) -> None:
+    rows = [row(name, 1e7, 0.9) for name in families()]
+    looks = [(t.marker.symbol, t.marker.color) for t in charts.accuracy_by_flops(rows, "test_accuracy").data]
+    assert len(set(looks)) == len(looks) > len(rows)
 
 
 @pytest.mark.parametrize("rows", [[], [row("resnet", 0.0, 0.9)], [row("resnet", 1e6, None)]])
