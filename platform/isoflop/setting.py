@@ -72,9 +72,11 @@ _NONE: Any = object()
 
 
 def _same(legal: Scalar, written: object) -> bool:
-    """Whether a value was written, be it as the text that JSON makes of it as a key."""
+    """Whether a value was written, be it as the text that JSON makes of it as a key, or a name as the number it is."""
     if isinstance(written, str) and not isinstance(legal, str):
         return json.dumps(legal) == written
+    if isinstance(legal, str) and type(written) is int:
+        return legal == str(written)
     return legal == written and isinstance(legal, bool) == isinstance(written, bool)
 
 

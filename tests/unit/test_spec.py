@@ -353,6 +353,14 @@ def test_a_file_that_is_too_large_or_no_text_is_refused(tmp_path: Path):
         load_spec(tmp_path / "y.yaml")
 
 
+def test_a_variant_may_be_written_as_the_number_that_it_is():
+    tree = {"space": {"model.family": {"choice": {"resnet": {"model.variant": {"choice": [34, 18]}}}}}, "study": {}}
+    space = spec_from_tree(tree, where="x", name="x").space
+    assert space.default("resnet") == {"model.family": "resnet", "model.variant": "18"}
+    found = {space.sample(random_suggester(seed))["model.variant"] for seed in range(20)}
+    assert found == {"18", "34"}
+
+
 def test_a_spec_that_is_not_there_is_told_with_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UnknownError, match=r"^smoke: there is no such spec; name a YAML file with space: and study:$"):
