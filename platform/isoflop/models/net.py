@@ -18,8 +18,6 @@ class Body(nn.Module):
 
     channels: int
     """Length of the vector that `forward` gives for each image."""
-    sees_all: bool = False
-    """Whether every place of the last map sees the whole image, as attention makes it."""
 
     @abstractmethod
     def features(self, x: Tensor) -> dict[int, Tensor]:

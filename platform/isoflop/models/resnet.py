@@ -1,6 +1,6 @@
 """ResNet (He et al. 2016, arXiv 1512.03385) of timm's basic and bottleneck blocks.
 
-With stem 4 at depth and width 1 a variant is the published net, with torchvision's names of weights; stem 1 is the stem
+With stem 4 at depth and width 1 a variant is the published net, its weights in torchvision's order; stem 1 is the stem
 for small images (section 4.2 of the paper), stem 2 stands between. `block` puts other blocks in the variant's places.
 """
 
@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 
 from timm.layers import DropPath
 from timm.models.resnet import BasicBlock, Bottleneck
-from torch import Tensor, nn
+from torch import nn
 
 from isoflop.config import ModelConfig
-from isoflop.models.net import Body
+from isoflop.models.net import Body, Staged
 from isoflop.models.registry import register
 from isoflop.models.stride import fitted
 from isoflop.scaling import Shape
@@ -31,47 +31,32 @@ WIDTHS = (64, 128, 256, 512)
 BLOCKS: Mapping[str, Block] = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
 
-class ResNet(Body):
+class ResNet(Staged):
     """A stem and four stages of residual blocks."""
 
     def __init__(self, shape: Shape, *, block: Block, blocks: Sequence[int], channels: int, drop_path: float) -> None:
         super().__init__()
         width = shape.channels(WIDTHS[0])
-        self.conv1, self.maxpool = _stem(channels, width, shape.stem)
-        self.bn1, self.act1 = nn.BatchNorm2d(width), nn.ReLU(inplace=True)
-        self.strides: list[int] = []
+        self.stem = _stem(channels, width, shape.stem)
         layers = [shape.layers(base) for base in blocks]
         drops = _drops(drop_path, sum(layers))
         stride = shape.stem
         steps = fitted((1, 2, 2, 2), -(-shape.resolution // shape.stem))
-        for index, (count, base, step) in enumerate(zip(layers, WIDTHS, steps, strict=True), start=1):
+        for count, base, step in zip(layers, WIDTHS, steps, strict=True):
             outputs = shape.channels(base)
             dropped = [drops.pop(0) for _ in range(count)]
-            self.add_module(f"layer{index}", _stage(block, width, outputs, step, dropped))
+            self.stages.append(_stage(block, width, outputs, step, dropped))
             width, stride = outputs * block.expansion, stride * step
             self.strides.append(stride)
         self.channels = width
         self.apply(_initialize)
 
-    def features(self, x: Tensor) -> dict[int, Tensor]:
-        """The map after each stage by stride; of stages with equal stride, the last."""
-        x = self.maxpool(self.act1(self.bn1(self.conv1(x))))
-        maps: dict[int, Tensor] = {}
-        for index, stride in enumerate(self.strides, start=1):
-            x = self.get_submodule(f"layer{index}")(x)
-            maps[stride] = x
-        return maps
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The last map, averaged over its place."""
-        *_, last = self.features(x).values()
-        return last.mean((2, 3))
-
-
-def _stem(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, nn.Module]:
+def _stem(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     kernel, step = (7, 2) if stride > 1 else (3, 1)
     conv = nn.Conv2d(inputs, outputs, kernel, step, padding=kernel // 2, bias=False)
-    return conv, nn.MaxPool2d(3, 2, padding=1) if stride > 2 else nn.Identity()
+    pool = [nn.MaxPool2d(3, 2, padding=1)] if stride > 2 else []
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True), *pool)
 
 
 def _stage(block: Block, inputs: int, planes: int, stride: int, drops: list[float]) -> nn.Sequential:

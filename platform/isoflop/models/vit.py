@@ -25,8 +25,6 @@ HEAD, SMALL_HEAD, SMALL = 64, 16, 192
 class ViT(Body):
     """Patches, transformer blocks, and the class token's vector."""
 
-    sees_all = True
-
     def __init__(self, shape: Shape, variant: str, *, channels: int, drop_path: float) -> None:
         super().__init__()
         depth, base = VARIANTS[variant]
