@@ -51,7 +51,7 @@ class Shape:
         row = family(model.family)
         stem = model.stem or row.stem
         resolution = model.resolution or stored
-        least = -(-SMALLEST // stem) * stem
+        least = smallest(model.family, stem)
         if model.phi:
             resolution = max(least, stem * round(resolution * row.gamma**model.phi / stem))
         shape = cls(
@@ -74,6 +74,8 @@ class Shape:
         elif self.resolution % self.stem:
             what = f"{self.resolution} pixels are no multiple of stem or patch size {self.stem}"
             yield Fault("model.resolution", what, near)
+        elif self.resolution < least:
+            yield Fault("model.resolution", f"{self.resolution} pixels are too few for stem {self.stem}", near)
         for name, value in (("depth", self.depth), ("width", self.width)):
             if value > LARGEST:
                 what = f"{value:.4g} times the family's base, phi applied, is more than {LARGEST:g}"
@@ -90,6 +92,11 @@ class Shape:
     def __str__(self) -> str:
         """Depth, width and resolution in a line."""
         return f"d{self.depth:.3g} w{self.width:.3g} r{self.resolution} s{self.stem}"
+
+
+def smallest(name: str, stem: int) -> int:
+    """Pixels of a side of the smallest images that a family takes with a stem."""
+    return -(-family(name).least.get(stem, SMALLEST) // stem) * stem
 
 
 Vary = Literal["depth", "width", "resolution", "compound"]
@@ -159,7 +166,7 @@ class _Dial:
 def _dial(vary: Vary, model: ModelConfig) -> _Dial:
     if vary == "resolution":
         stem = model.stem or family(model.family).stem
-        least, most = -(-SMALLEST // stem), WIDEST // stem
+        least, most = smallest(model.family, stem) // stem, WIDEST // stem
         start = max(least, min(most, round((model.resolution or SMALLEST) / stem)))
         return _Dial(model, vary, start, (least, most), lambda place: place * stem, max(1, start // 2))
     if vary == "compound":

@@ -26,6 +26,8 @@ class Family:
     stems: tuple[int, ...]
     published: int | None = None
     """The stem of the published nets; none means the default."""
+    least: Mapping[int, int] = field(default_factory=dict)
+    """Pixels of a side that a stem needs, by stem, where 8 are too few."""
     variants: Mapping[str, int] = field(default_factory=dict)
     """Published nets that depth and width count from, the default first, each with the pixels it was published for."""
     knobs: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)

@@ -19,6 +19,10 @@ class Body(nn.Module):
     channels: int
     """Length of the vector that `forward` gives for each image."""
 
+    def head(self, classes: int, dropout: float) -> nn.Module:
+        """What makes logits (N, classes) of what `forward` gives."""
+        return nn.Sequential(nn.Dropout(dropout), nn.Linear(self.channels, classes))
+
     @abstractmethod
     def features(self, x: Tensor) -> dict[int, Tensor]:
         """Maps (N, channels, H, W) by their stride in pixels, ascending: the last map of each stride."""
@@ -61,12 +65,12 @@ class Staged(Body):
 
 
 class Net(nn.Module):
-    """A body and a linear head: logits (N, classes) of images at the shape's resolution."""
+    """A body and its head: logits (N, classes) of images at the shape's resolution."""
 
     def __init__(self, body: Body, shape: Shape, *, classes: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.body, self.shape = body, shape
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(body.channels, classes))
+        self.head = body.head(classes, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes)."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,10 @@ from isoflop.training.task import Task
 
 WATCH = 32
 """Steps between two looks at the losses: each look waits for the device."""
+
+
+Answers: TypeAlias = Sequence[tuple[float, Tensor]]
+"""What a net with several heads answers in training: the weight of each head's loss, and its outputs."""
 
 
 class Split(Protocol):
@@ -157,9 +161,14 @@ class Fit:
 
     def _learn(self, images: Tensor, targets: Tensor) -> Tensor:
         """Add a piece's part of the gradient; its part of the batch's mean loss."""
-        loss = self.task.loss(self.net(images), targets) * (len(targets) / self.length.batch)
+        loss = self._loss(self.net(images), targets) * (len(targets) / self.length.batch)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
+
+    def _loss(self, answers: Tensor | Answers, targets: Tensor) -> Tensor:
+        if isinstance(answers, Tensor):
+            return self.task.loss(answers, targets)
+        return torch.stack([weight * self.task.loss(outputs, targets) for weight, outputs in answers]).sum()
 
 
 def outputs(net: nn.Module, split: Split, size: int) -> tuple[Tensor, Tensor]:
