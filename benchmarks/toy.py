@@ -39,9 +39,9 @@ class Price:
     memory: int = 0
 
 
-def price(model: ModelConfig, *, batch: int) -> Price:
+def price(model: ModelConfig, *, batch: int, states: int) -> Price:
     """The price of a toy."""
-    del model, batch
+    del model, batch, states
     return Price()
 
 

@@ -135,6 +135,11 @@ class OptimConfig(Part):
     clip: NotNegative = 0.0
     """Largest norm of the gradient; 0 means no limit."""
 
+    @property
+    def states(self) -> int:
+        """How many copies of the weights the optimizer keeps beside them."""
+        return 2 if self.name == "adamw" else int(self.momentum > 0)
+
 
 class ScheduleConfig(Part):
     """Learning rate as a function of the step, over a fixed horizon."""

@@ -89,8 +89,8 @@ class Priced(Protocol):
 
 
 class Price(Protocol):
-    """Counts what a model costs at a batch size. Raises `SpecError` for an illegal shape."""
+    """Counts what a model costs. Raises `SpecError` for an illegal shape."""
 
-    def __call__(self, model: ModelConfig, *, batch: int) -> Priced:
-        """The model's cost."""
+    def __call__(self, model: ModelConfig, *, batch: int, states: int) -> Priced:
+        """The model's cost at a batch size, with an optimizer that keeps so many copies of its weights."""
         ...

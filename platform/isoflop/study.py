@@ -264,11 +264,11 @@ def search_plan(spec: Spec, prepared: PreparedData) -> SearchPlan:
     )
 
 
-def _price(model: ModelConfig, *, image: tuple[int, int, int], classes: int, batch: int) -> Cost:
+def _price(model: ModelConfig, *, image: tuple[int, int, int], classes: int, batch: int, states: int) -> Cost:
     """What a model costs; torch is imported when the first is asked for."""
     from isoflop.models import cost
 
-    return cost(model, image=image, classes=classes, batch=batch)
+    return cost(model, image=image, classes=classes, batch=batch, states=states)
 
 
 def override(

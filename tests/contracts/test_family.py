@@ -8,6 +8,7 @@ import pytest
 import safetensors.torch
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from isoflop.config import ModelConfig
 from isoflop.families import families, family
@@ -137,7 +138,18 @@ def test_parameters_are_counted_as_built(name):
     found = cost(model, image=(3, 32, 32), classes=CLASSES)
     assert found.parameters == sum(parameter.numel() for parameter in built.parameters())
     assert found.parameters == sum(layer.parameters for layer in found.layers)
-    assert found.flops == sum(layer.flops for layer in found.layers)
+    assert found.flops + found.auxiliary == sum(layer.flops for layer in found.layers)
+
+
+@every_family
+def test_flops_are_torchs_own_count(name):
+    model = ModelConfig(family=name, **SMALL)
+    with torch.device("meta"):
+        built = build(model, image=(3, 32, 32), classes=CLASSES).train()
+        with FlopCounterMode(display=False) as counter:
+            built(torch.empty(2, 3, 32, 32))
+    found = cost(model, image=(3, 32, 32), classes=CLASSES)
+    assert 2 * (found.flops + found.auxiliary) == counter.get_total_flops()
 
 
 @every_family

@@ -9,27 +9,19 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from torch import Tensor, UntypedStorage, nn
-from torch.multiprocessing.reductions import StorageWeakRef
-from torch.nn.functional import batch_norm, layer_norm
-from torch.overrides import TorchFunctionMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor, nn
 
 from isoflop.config import ModelConfig
-from isoflop.models.field import Field, Following
-from isoflop.models.net import Net
+from isoflop.models.counting import Peak, Tally, peak, undrawn
+from isoflop.models.field import Field, Fields
+from isoflop.models.net import LAYOUT, Net
 from isoflop.models.registry import build
+from isoflop.models.tensors import tensors
 
-BYTES = 4
-COPIES = 4
-"""Weights, their gradients and two states of the optimizer."""
 IMAGES = 2
 """Images that are counted with and divided by: batch norm refuses to train on one."""
-DEEPEST = 99
-"""Levels of modules that FLOPs are told apart by."""
-FILLS = frozenset(getattr(Tensor, f"{name}_") for name in ("normal", "uniform", "fill", "zero", "mul", "add", "clamp"))
-"""What draws weights, and what trims what was drawn."""
-NORMS = frozenset({batch_norm, layer_norm})
+AUXILIARY = "auxiliary"
+"""What modules are called that only training uses."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +37,11 @@ class Layer:
     receptive_field: int
     """Pixels of a side that one place of the output sees, at most the image's."""
 
+    @property
+    def auxiliary(self) -> bool:
+        """Whether only training uses it."""
+        return AUXILIARY in self.name.split(".")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cost:
@@ -55,14 +52,11 @@ class Cost:
     parameters: int
     flops: int
     """FLOPs of one image's forward pass, a multiply-add counted as two."""
+    auxiliary: int
+    """FLOPs of heads beside the last, which only training does, not among `flops`."""
     memory: int
-    """Bytes to train at `batch`, an estimate: weights, gradients and the optimizer's states; for each image what
-    autograd keeps for the backward pass, and twice the largest of it, for what is computed from it.
-
-    The data set is not in it. On ten trainings of the four families on the CPU private memory rose by 1.0 to 1.5 times
-    this over the first steps, and by 1.7 times on one that takes 6 MB; the part above is freed memory that the C
-    library cannot use again at once.
-    """
+    """Bytes to train at `batch`, at the peak of a step: weights, the optimizer's states, gradients, and what autograd
+    keeps for the backward pass. The data set is not in it, nor what an allocator cannot use again of freed memory."""
     batch: int
     """Images that go through the model at once."""
     receptive_field: int
@@ -80,117 +74,84 @@ class Cost:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        names = ["family", "shape", "parameters", "flops", "macs", "memory", "batch"]
+        names = ["family", "shape", "parameters", "flops", "macs", "auxiliary", "memory", "batch"]
         names += ["receptive_field", "unbounded_field", "context"]
         layers = [{name: getattr(layer, name) for name in Layer.__slots__} for layer in self.layers]
         return {name: getattr(self, name) for name in names} | {"layers": layers}
 
 
-def cost(model: ModelConfig, *, image: tuple[int, int, int], classes: int, batch: int = 1) -> Cost:
+def cost(model: ModelConfig, *, image: tuple[int, int, int], classes: int, batch: int = 1, states: int = 2) -> Cost:
     """Count a model for images stored as (channels, height, width).
 
-    The result is kept, so asking again is free. Raises `SpecError` for a shape that cannot be.
+    `states` is how many copies of the weights the optimizer keeps: two are Adam's, one is momentum's. The result is
+    kept, so asking again is free. Raises `SpecError` for a shape that cannot be.
     """
-    return _cost(model.model_dump_json(), image, classes, batch)
+    return _cost(model.model_dump_json(), image, classes, batch, states)
 
 
 @lru_cache(maxsize=4096)
-def _cost(model_json: str, image: tuple[int, int, int], classes: int, batch: int) -> Cost:
-    fixed, each, found = _counted(model_json, image, classes)
-    return replace(found, memory=fixed + batch * each, batch=batch)
+def _cost(model_json: str, image: tuple[int, int, int], classes: int, batch: int, states: int) -> Cost:
+    peak, found = _counted(model_json, image, classes)
+    return replace(found, memory=peak.bytes(batch, states), batch=batch)
 
 
 @lru_cache(maxsize=4096)
-def _counted(model_json: str, image: tuple[int, int, int], classes: int) -> tuple[int, int, Cost]:
-    """Bytes that training takes for any batch, those it takes for each image, and the rest."""
-    model = ModelConfig.model_validate_json(model_json)
-    with torch.device("meta"), _Cheap():
+def _counted(model_json: str, image: tuple[int, int, int], classes: int) -> tuple[Peak, Cost]:
+    return count(ModelConfig.model_validate_json(model_json), image=image, classes=classes)
+
+
+def count(model: ModelConfig, *, image: tuple[int, int, int], classes: int) -> tuple[Peak, Cost]:
+    """Count a model anew: the memory of a training as a function of its batch, and all that does not depend on it."""
+    with undrawn():
         net = build(model, image=image, classes=classes).train()
-    with torch.device("meta"):
-        x = torch.empty(IMAGES, image[0], net.shape.resolution, net.shape.resolution)
-    counter = FlopCounterMode(display=False, depth=DEEPEST)
-    with counter, _Cheap(), Following(x) as fields, _watched(net, fields) as calls, _kept(net) as kept:
+    side = net.shape.resolution
+    x = torch.empty(IMAGES, image[0], side, side, device="meta", memory_format=LAYOUT)
+    fields = Fields(x)
+    tally = Tally(net, fields)
+    with tally.watching(), _watched(net, tally, fields) as calls:
         net(x)
     last = fields.pooled or Field()
-    spent = {name: sum(ops.values()) // IMAGES for name, ops in counter.get_flop_counts().items()}
-    parameters = sum(parameter.numel() for parameter in net.parameters())
+    spent = {name: flops // IMAGES for name, flops in tally.flops().items()}
+    layers = tuple(_layers(calls, spent, side))
     found = Cost(
         family=model.family,
         shape=str(net.shape),
-        parameters=parameters,
-        flops=counter.get_total_flops() // IMAGES,
+        parameters=sum(parameter.numel() for parameter in net.parameters()),
+        flops=sum(layer.flops for layer in layers if not layer.auxiliary),
+        auxiliary=sum(layer.flops for layer in layers if layer.auxiliary),
         memory=0,
         batch=0,
-        receptive_field=_pixels(last, net.shape.resolution),
+        receptive_field=_pixels(last, side),
         unbounded_field=None if last.everything else last.side,
         context=last.context,
-        layers=tuple(_layers(calls, spent, net.shape.resolution)),
+        layers=layers,
     )
-    sizes = [storage.nbytes() for storage in kept]
-    return BYTES * COPIES * parameters, (sum(sizes) + 2 * max(sizes, default=0)) // IMAGES, found
-
-
-class _Cheap(TorchFunctionMode):
-    """Leaves out what takes torch long on the meta device and counts for nothing: weights drawn, batches normalized."""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """What torch does, but for these."""
-        if func in FILLS:
-            return args[0]
-        if func in NORMS:
-            return _Norm.apply(args[0])
-        return func(*args, **(kwargs or {}))
-
-
-class _Norm(torch.autograd.Function):
-    """Stands in for a norm: it keeps its input for the backward pass, as they do, and gives as much."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return torch.empty_like(x)
-
-
-@contextmanager
-def _kept(net: Net) -> Iterator[list[UntypedStorage]]:
-    """What autograd keeps for the backward pass, each storage once, the net's own weights left out."""
-    found: dict[StorageWeakRef, UntypedStorage] = {}
-    own = {_place(tensor.untyped_storage()) for tensor in (*net.parameters(), *net.buffers())}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        found.setdefault(_place(storage), storage)
-        return tensor
-
-    storages: list[UntypedStorage] = []
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        yield storages
-    storages += [storage for place, storage in found.items() if place not in own]
-
-
-def _place(storage: UntypedStorage) -> StorageWeakRef:
-    """What tells storages apart: on the meta device they have no address."""
-    return StorageWeakRef(storage)  # type: ignore[no-untyped-call]
+    return peak(tally.operations, images=IMAGES, weights=tally.weights, buffers=tally.buffers), found
 
 
 Call = tuple[str, nn.Module, Tensor, Field]
 
 
 @contextmanager
-def _watched(net: Net, fields: Following) -> Iterator[list[Call]]:
+def _watched(net: Net, tally: Tally, fields: Fields) -> Iterator[list[Call]]:
     """Every call of a module that does something, in order; one with children stands after them."""
     calls: list[Call] = []
 
     def keep(name: str, module: nn.Module, output: Tensor | tuple[Tensor, ...]) -> None:
-        made = output[0] if isinstance(output, tuple) else output
+        tally.leave()
+        if isinstance(module, nn.Identity):
+            return
+        made = next(tensors(output))
         calls.append((name, module, made, fields.of(made) or Field()))
 
     hooks = [
-        module.register_forward_hook(lambda m, _, output, name=name: keep(name, m, output))
+        hook
         for name, module in net.named_modules()
-        if name and not isinstance(module, nn.Identity)
+        if name
+        for hook in (
+            module.register_forward_pre_hook(lambda *_, name=name: tally.enter(name)),
+            module.register_forward_hook(lambda m, _, output, name=name: keep(name, m, output)),
+        )
     ]
     try:
         yield calls
@@ -199,39 +160,19 @@ def _watched(net: Net, fields: Following) -> Iterator[list[Call]]:
             hook.remove()
 
 
-def _is_leaf(module: nn.Module) -> bool:
-    return not any(module.children())
-
-
 def _layers(calls: list[Call], spent: dict[str, int], side: int) -> Iterator[Layer]:
     """One layer a module, however often it was called."""
-    for call in {call[0]: call for call in calls}.values():
-        layer = _layer(call, spent, side)
-        if layer.parameters or layer.flops or _is_leaf(call[1]):
+    for name, module, output, field in {call[0]: call for call in calls}.values():
+        layer = Layer(
+            name=name,
+            kind=type(module).__name__,
+            output=tuple(output.shape[1:]),
+            parameters=sum(parameter.numel() for parameter in module.parameters(recurse=False)),
+            flops=spent.get(name, 0),
+            receptive_field=_pixels(field, side),
+        )
+        if layer.parameters or layer.flops or not any(module.children()):
             yield layer
-
-
-def _layer(call: Call, spent: dict[str, int], side: int) -> Layer:
-    name, module, output, field = call
-    children = sum(_inside(module, f"Net.{name}", spent))
-    return Layer(
-        name=name,
-        kind=type(module).__name__,
-        output=tuple(output.shape[1:]),
-        parameters=sum(parameter.numel() for parameter in module.parameters(recurse=False)),
-        flops=spent.get(f"Net.{name}", 0) - children,
-        receptive_field=_pixels(field, side),
-    )
-
-
-def _inside(module: nn.Module, name: str, spent: dict[str, int]) -> Iterator[int]:
-    """What was spent in the modules right below one; lists of modules are never called themselves."""
-    for key, child in module.named_children():
-        below = f"{name}.{key}"
-        if below in spent:
-            yield spent[below]
-        else:
-            yield from _inside(child, below, spent)
 
 
 def _pixels(field: Field, side: int) -> int:

@@ -12,16 +12,16 @@ multiplies a map) brings global context, which is told apart: squeeze-and-excita
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
 Pair: TypeAlias = tuple[int, int]
+Named: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,10 @@ class Window:
     dilation: Pair = (1, 1)
 
 
-class Following(TorchFunctionMode):
-    """While it is entered, follows the fields of all that is made from some images (N, C, H, W)."""
+class Fields:
+    """The fields of all that is made from some images (N, C, H, W)."""
 
     def __init__(self, images: Tensor) -> None:
-        super().__init__()
         self._known: dict[int, tuple[Tensor, Field]] = {id(images): (images, Field())}
         self.pooled: Field | None = None
         """The field of the map that was made one vector last: for a classifier, of the last map of its body."""
@@ -112,20 +111,17 @@ class Following(TorchFunctionMode):
         found = self._known.get(id(tensor))
         return found[1] if found else None
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """What torch does, and note the field of what comes out."""
-        kwargs = kwargs or {}
-        made = func(*args, **kwargs)
-        inputs = [tensor for tensor in _tensors((args, kwargs)) if id(tensor) in self._known]
-        if inputs and not isinstance(made, (int, bool, float, torch.Size)):
-            for output in _tensors(made):
-                self._known[id(output)] = output, self._field(func, inputs, output, args, kwargs)
-        return made
+    def note(
+        self, func: Any, inputs: Iterable[Tensor], outputs: Iterable[Tensor], args: tuple[Any, ...], kwargs: Named
+    ) -> None:
+        """That a function of torch made some tensors of others, called with these arguments."""
+        seen = [tensor for tensor in inputs if id(tensor) in self._known]
+        if seen:
+            for output in outputs:
+                self._known[id(output)] = output, self._field(func, seen, output, args, kwargs)
 
     def _field(
-        self, func: Any, inputs: Sequence[Tensor], output: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, func: Any, inputs: Sequence[Tensor], output: Tensor, args: tuple[Any, ...], kwargs: Named
     ) -> Field:
         field = self._met(inputs)
         if func in POOLS and not _gathered(func, inputs[0], output):
@@ -185,13 +181,13 @@ def _axes(x: Tensor, output: Tensor) -> int:
 def _convolved(_: Tensor, weight: Tensor, bias: Tensor | None = None, *sizes: Any, **named: Any) -> Window:
     del bias
     given = dict(zip(("stride", "padding", "dilation", "groups"), sizes, strict=False)) | named
-    kernel, dilation = (int(weight.shape[-2]), int(weight.shape[-1])), _pair(given.get("dilation", 1))
+    kernel, dilation = (int(weight.shape[-2]), int(weight.shape[-1])), pair(given.get("dilation", 1))
     padding = given.get("padding", 0)
     if padding == "same":
         around = ((kernel[0] - 1) * dilation[0] // 2, (kernel[1] - 1) * dilation[1] // 2)
     else:
-        around = (0, 0) if padding == "valid" else _pair(padding)
-    return Window(kernel, _pair(given.get("stride", 1)), around, dilation)
+        around = (0, 0) if padding == "valid" else pair(padding)
+    return Window(kernel, pair(given.get("stride", 1)), around, dilation)
 
 
 def _max_pooled(
@@ -203,7 +199,7 @@ def _max_pooled(
     **others: object,
 ) -> Window:
     del others
-    return Window(_pair(kernel_size), _pair(stride or kernel_size), _pair(padding), _pair(dilation))
+    return Window(pair(kernel_size), pair(stride or kernel_size), pair(padding), pair(dilation))
 
 
 def _averaged(
@@ -215,21 +211,21 @@ def _averaged(
     **others: object,
 ) -> Window:
     del rest, others
-    return Window(_pair(kernel_size), _pair(stride or kernel_size), _pair(padding))
+    return Window(pair(kernel_size), pair(stride or kernel_size), pair(padding))
 
 
 def _normed(
     _: Tensor, norm_type: float, kernel_size: int | Pair, stride: int | Pair | None = None, **others: object
 ) -> Window:
     del norm_type, others
-    return Window(_pair(kernel_size), _pair(stride or kernel_size))
+    return Window(pair(kernel_size), pair(stride or kernel_size))
 
 
 def _fractional(x: Tensor, kernel_size: int | Pair, output_size: Sequence[int], **others: object) -> Window:
     """Where its windows lie is drawn; they are this far apart on the average, rounded."""
     del others
     stride = [round(have / want) for have, want in zip(x.shape[-2:], output_size, strict=True)]
-    return Window(_pair(kernel_size), (stride[0], stride[1]))
+    return Window(pair(kernel_size), (stride[0], stride[1]))
 
 
 def _adapted(x: Tensor, output_size: Any, **others: object) -> Window:
@@ -249,20 +245,9 @@ def _padded(_: Tensor, pad: Sequence[int], *rest: object, **others: object) -> W
     return Window((1, 1), (1, 1), (int(top), int(left)))
 
 
-def _pair(value: Any) -> Pair:
+def pair(value: Any) -> Pair:
+    """A window's size by height and width, given as one number or two."""
     return (int(value[0]), int(value[-1])) if isinstance(value, (tuple, list)) else (int(value), int(value))
-
-
-def _tensors(values: object) -> Iterator[Tensor]:
-    """Every tensor in nested sequences and mappings."""
-    if isinstance(values, Tensor):
-        yield values
-    elif isinstance(values, dict):
-        for value in values.values():
-            yield from _tensors(value)
-    elif isinstance(values, (tuple, list)):
-        for value in values:
-            yield from _tensors(value)
 
 
 POOLS = frozenset({functional.adaptive_avg_pool2d, functional.adaptive_max_pool2d})

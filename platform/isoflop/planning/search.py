@@ -139,7 +139,7 @@ class SearchPlan:
     def _costs(self, config: TrialConfig) -> tuple[Mapping[str, float], str]:
         """What a configuration's model costs, and why it cannot be trained, empty where it can."""
         try:
-            found = self.price(config.model, batch=config.train.micro_batch or config.train.batch_size)
+            found = self.price(config.model, batch=config.train.piece, states=config.optim.states)
         except SpecError as error:
             return {}, str(error)
         values = {"parameters": found.parameters, "flops": found.flops, "memory": found.memory}

@@ -27,7 +27,7 @@ def test_asking_again_is_free():
 
 def test_it_becomes_json():
     found = json.loads(json.dumps(of("vit").to_dict()))
-    names = ("family", "shape", "parameters", "flops", "macs", "memory", "batch")
+    names = ("family", "shape", "parameters", "flops", "macs", "auxiliary", "memory", "batch")
     assert tuple(found) == (*names, "receptive_field", "unbounded_field", "context", "layers")
     assert found["flops"] == 2 * found["macs"]
     assert found["layers"][0] == {
@@ -50,39 +50,15 @@ def test_what_does_nothing_is_no_layer():
     assert "Identity" not in {layer.kind for layer in of().layers}
 
 
-def test_memory_grows_with_the_batch_and_holds_four_copies_of_the_weights():
-    one, two, three = (of(batch=batch).memory for batch in (1, 2, 3))
-    assert three - two == two - one
-    assert one - (two - one) == 4 * 4 * of().parameters
-
-
-@pytest.mark.parametrize(
-    ("family", "size", "settings"),
-    [
-        ("lenet", 28, {"width": 1.0}),
-        ("resnet", 28, {"width": 0.25, "depth": 1.0}),
-        ("efficientnet", 8, {"width": 0.25, "depth": 0.25}),
-        ("vit", 28, {"width": 0.5}),
-    ],
-)
-def test_memory_of_an_image_is_what_autograd_keeps_and_twice_the_largest_of_it(family, size, settings):
-    batch = 16
-    net = build(ModelConfig(family=family, **{"depth": 0.5, **settings}), image=(1, size, size), classes=10).train()
-    weights = {tensor.untyped_storage().data_ptr() for tensor in (*net.parameters(), *net.buffers())}
-    kept: dict[int, int] = {}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        logits = net(torch.randn(batch, 1, size, size))
-    assert logits.requires_grad
-    found = of(family, size=size, batch=batch, **settings)
-    expected = sum(kept.values()) + 2 * max(kept.values())
-    assert found.memory - 16 * found.parameters == pytest.approx(expected, rel=0.2)
+def test_memory_holds_weights_gradients_and_states_beside_what_grows_with_the_batch():
+    one, two, many = (of(batch=batch).memory for batch in (1, 2, 100))
+    assert one < two < many
+    assert of().memory > 4 * 3 * of().parameters
+    heavy = [cost(ModelConfig(family="vgg"), image=(1, 8, 8), classes=10, states=states) for states in (0, 1, 2)]
+    assert [found.memory - heavy[0].memory for found in heavy] == [
+        4 * states * heavy[0].parameters for states in (0, 1, 2)
+    ]
+    assert heavy[0].memory == pytest.approx(4 * 2 * heavy[0].parameters, rel=0.01)
 
 
 def test_dropout_costs_nothing():

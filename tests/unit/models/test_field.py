@@ -8,7 +8,8 @@ import torch
 import torchvision
 from torch import nn
 
-from isoflop.models.field import Axis, Field, Following
+from isoflop.models.counting import Tally
+from isoflop.models.field import Axis, Field, Fields
 
 PUBLISHED = {
     "torchvision alexnet": 195,
@@ -25,8 +26,9 @@ PUBLISHED = {
 def last_map(net: nn.Module, size: int = 299) -> Field:
     with torch.device("meta"):
         images = torch.empty(2, 3, size, size)
-    with Following(images) as fields:
-        net.to("meta").eval()(images)
+    fields = Fields(images)
+    with Tally(net.to("meta").eval(), fields):
+        net(images)
     assert fields.pooled is not None
     return fields.pooled
 

@@ -1,0 +1,9 @@
+"""Counting what a net does: FLOPs, tensors kept, and the memory that training takes, on the meta device."""
+
+from __future__ import annotations
+
+from isoflop.models.counting.peak import Operation as Operation
+from isoflop.models.counting.peak import Peak as Peak
+from isoflop.models.counting.peak import peak as peak
+from isoflop.models.counting.standin import undrawn as undrawn
+from isoflop.models.counting.tally import Tally as Tally
