@@ -17,11 +17,12 @@ from torchvision.ops.misc import Conv2dNormActivation
 from isoflop.config import ModelConfig
 from isoflop.models.net import Body, Staged
 from isoflop.models.registry import register
-from isoflop.models.stride import fitted
+from isoflop.models.stages import Stage, close, lay
+from isoflop.models.stride import kernel
 from isoflop.scaling import Shape, round_channels
 
 
-class Stage(NamedTuple):
+class Row(NamedTuple):
     """A row of the paper's table 1."""
 
     expand: int
@@ -43,14 +44,14 @@ VARIANTS: Mapping[str, tuple[float, float]] = {
     "b7": (3.1, 2.0),
 }
 """Depth and width of the published nets, as multiples of B0's (the authors' code)."""
-STAGES = (
-    Stage(1, 3, 1, 16, 1),
-    Stage(6, 3, 2, 24, 2),
-    Stage(6, 5, 2, 40, 2),
-    Stage(6, 3, 2, 80, 3),
-    Stage(6, 5, 1, 112, 3),
-    Stage(6, 5, 2, 192, 4),
-    Stage(6, 3, 1, 320, 1),
+ROWS = (
+    Row(1, 3, 1, 16, 1),
+    Row(6, 3, 2, 24, 2),
+    Row(6, 5, 2, 40, 2),
+    Row(6, 3, 2, 80, 3),
+    Row(6, 5, 1, 112, 3),
+    Row(6, 5, 2, 192, 4),
+    Row(6, 3, 1, 320, 1),
 )
 convolution = partial(Conv2dNormActivation, norm_layer=nn.BatchNorm2d, activation_layer=nn.SiLU)
 
@@ -61,31 +62,23 @@ class EfficientNet(Staged):
     def __init__(self, shape: Shape, variant: str, *, channels: int, drop_path: float) -> None:
         super().__init__()
         depth, width = VARIANTS[variant]
+        stem = shape.channels(round_channels(STEM * width))
+        self.stem = convolution(channels, stem, kernel_size=kernel(shape.stem), stride=shape.stem)
         stages = [
-            stage._replace(channels=round_channels(stage.channels * width), layers=math.ceil(stage.layers * depth))
-            for stage in STAGES
+            Stage(
+                shape.channels(round_channels(row.channels * width)),
+                row.stride,
+                [partial(_block, row=row)] * shape.layers(math.ceil(row.layers * depth)),
+            )
+            for row in ROWS
         ]
-        stem, last = round_channels(STEM * width), round_channels(LAST * width)
-        inputs, stride = shape.channels(stem), shape.stem
-        self.strides = [stride]
-        # Up to stride 2 the paper's kernel; at stride 4, ResNet's 7x7, so that no pixel is left unseen.
-        parts: list[nn.Module] = [convolution(channels, inputs, kernel_size=max(3, 2 * stride - 1), stride=stride)]
-        total, done = sum(shape.layers(stage.layers) for stage in stages), 0
-        steps = fitted((stage.stride for stage in stages), -(-shape.resolution // stride))
-        for stage, step in zip(stages, steps, strict=True):
-            outputs, layers = shape.channels(stage.channels), shape.layers(stage.layers)
-            drops = [drop_path * (done + k) / total for k in range(layers)]
-            parts.append(_stage(stage, inputs, outputs, step, drops))
-            inputs, stride, done = outputs, stride * step, done + layers
-            self.strides.append(stride)
-        self.channels = shape.channels(last)
-        parts.append(convolution(inputs, self.channels, kernel_size=1))
-        self.strides.append(stride)
-        self.stages.extend(parts)
+        inputs = lay(self, stages, shape, inputs=stem, drop_path=drop_path)
+        self.channels = shape.channels(round_channels(LAST * width))
+        close(self, convolution(inputs, self.channels, kernel_size=1))
         self.apply(_initialize)
 
 
-class Row(MBConvConfig):  # type: ignore[misc]
+class Exact(MBConvConfig):  # type: ignore[misc]
     """A block's configuration with channels as they are: ours are rounded already, by the study's divisor."""
 
     @staticmethod
@@ -95,11 +88,9 @@ class Row(MBConvConfig):  # type: ignore[misc]
         return int(channels * width_mult)
 
 
-def _stage(stage: Stage, inputs: int, outputs: int, stride: int, drops: list[float]) -> nn.Sequential:
-    first = Row(stage.expand, stage.kernel, stride, inputs, outputs, 1)
-    later = Row(stage.expand, stage.kernel, 1, outputs, outputs, 1)
-    rows = zip([first, *[later] * (len(drops) - 1)], drops, strict=True)
-    return nn.Sequential(*(MBConv(row, drop, nn.BatchNorm2d) for row, drop in rows))
+def _block(inputs: int, outputs: int, stride: int, drop: float, *, row: Row) -> nn.Module:
+    block: nn.Module = MBConv(Exact(row.expand, row.kernel, stride, inputs, outputs, 1), drop, nn.BatchNorm2d)
+    return block
 
 
 def _initialize(module: nn.Module) -> None:

@@ -14,7 +14,8 @@ from torchvision.ops.misc import Conv2dNormActivation
 from isoflop.config import ModelConfig
 from isoflop.models.net import Body, Staged
 from isoflop.models.registry import register
-from isoflop.models.stride import fitted
+from isoflop.models.stages import Stage, lay
+from isoflop.models.stride import kernel
 from isoflop.scaling import Shape
 
 STEM = 32
@@ -28,20 +29,15 @@ class MobileNetV1(Staged):
 
     def __init__(self, shape: Shape, *, channels: int) -> None:
         super().__init__()
-        inputs, stride = shape.channels(STEM), shape.stem
-        self.stem = convolution(channels, inputs, kernel_size=max(3, 2 * stride - 1), stride=stride)
-        steps = fitted((step for *_, step in STAGES), -(-shape.resolution // stride))
-        for (base, layers, _), step in zip(STAGES, steps, strict=True):
-            outputs, stage = shape.channels(base), nn.Sequential()
-            for place in range(shape.layers(layers)):
-                used = 1 if place else step
-                stage.append(convolution(inputs, inputs, kernel_size=3, stride=used, groups=inputs))
-                stage.append(convolution(inputs, outputs, kernel_size=1))
-                inputs = outputs
-            self.stages.append(stage)
-            stride *= step
-            self.strides.append(stride)
-        self.channels = inputs
+        width = shape.channels(STEM)
+        self.stem = convolution(channels, width, kernel_size=kernel(shape.stem), stride=shape.stem)
+        stages = [Stage(shape.channels(base), step, [_block] * shape.layers(layers)) for base, layers, step in STAGES]
+        self.channels = lay(self, stages, shape, inputs=width)
+
+
+def _block(inputs: int, outputs: int, stride: int, _: float) -> nn.Module:
+    depthwise = convolution(inputs, inputs, kernel_size=3, stride=stride, groups=inputs)
+    return nn.Sequential(depthwise, convolution(inputs, outputs, kernel_size=1))
 
 
 @register("mobilenet_v1")

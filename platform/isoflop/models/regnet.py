@@ -1,14 +1,14 @@
 """RegNet X and Y (Radosavovic et al. 2020, arXiv 2003.13678) of torchvision's blocks.
 
 With stem 2 at depth and width 1 a variant is the published net, its weights in torchvision's order: y400m is RegNetY of
-0.4 billion multiply-adds. Widths are multiples of the groups' width. Its blocks have no paths that `drop_path` could
-drop.
+0.4 billion multiply-adds. Widths are multiples of the groups' width.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -19,7 +19,8 @@ from torchvision.ops.misc import Conv2dNormActivation
 from isoflop.config import ModelConfig
 from isoflop.models.net import Body, Staged
 from isoflop.models.registry import register
-from isoflop.models.stride import fitted
+from isoflop.models.stages import Stage, dropped, lay
+from isoflop.models.stride import kernel
 from isoflop.scaling import Shape, round_channels
 
 
@@ -54,32 +55,28 @@ STEM = 32
 class RegNet(Staged):
     """A stem and four stages of residual bottlenecks with groups."""
 
-    def __init__(self, shape: Shape, variant: str, *, channels: int) -> None:
+    def __init__(self, shape: Shape, variant: str, *, channels: int, drop_path: float) -> None:
         super().__init__()
         line = VARIANTS[variant]
-        inputs, stride = shape.channels(STEM), shape.stem
-        kernel = max(3, 2 * stride - 1)
-        self.stem = Conv2dNormActivation(channels, inputs, kernel_size=kernel, stride=stride)
-        published = _stages(line)
-        steps = fitted((2,) * len(published), -(-shape.resolution // stride))
-        for (width, layers), step in zip(published, steps, strict=True):
-            group = min(line.group, shape.channels(width))
-            outputs, blocks = round_channels(width * shape.width, group), nn.Sequential()
-            for place in range(shape.layers(layers)):
-                used = 1 if place else step
-                block = ResBottleneckBlock(
-                    inputs, outputs, used, nn.BatchNorm2d, nn.ReLU, group_width=group, se_ratio=line.squeeze
-                )
-                blocks.append(block)
-                inputs = outputs
-            self.stages.append(blocks)
-            stride *= step
-            self.strides.append(stride)
-        self.channels = inputs
+        width = shape.channels(STEM)
+        self.stem = Conv2dNormActivation(channels, width, kernel_size=kernel(shape.stem), stride=shape.stem)
+        stages = [_stage(line, shape, *published) for published in _published(line)]
+        self.channels = lay(self, stages, shape, inputs=width, drop_path=drop_path)
         self.apply(_initialize)
 
 
-def _stages(line: Line) -> list[tuple[int, int]]:
+def _stage(line: Line, shape: Shape, width: int, layers: int) -> Stage:
+    group = min(line.group, shape.channels(width))
+    block = partial(_block, group=group, squeeze=line.squeeze)
+    return Stage(round_channels(width * shape.width, group), 2, [block] * shape.layers(layers))
+
+
+def _block(inputs: int, outputs: int, stride: int, drop: float, *, group: int, squeeze: float | None) -> nn.Module:
+    block = ResBottleneckBlock(inputs, outputs, stride, nn.BatchNorm2d, nn.ReLU, group_width=group, se_ratio=squeeze)
+    return dropped(block, block.f, drop)
+
+
+def _published(line: Line) -> list[tuple[int, int]]:
     """Width and blocks of each published stage."""
     with torch.device("cpu"):  # it computes them with tensors
         found = BlockParams.from_init_params(line.depth, line.start, line.slope, line.ratio, line.group)
@@ -95,4 +92,4 @@ def _initialize(module: nn.Module) -> None:
 @register("regnet")
 def build(shape: Shape, model: ModelConfig, channels: int) -> Body:
     """RegNet of a shape; depth is blocks a stage."""
-    return RegNet(shape, model.variant, channels=channels)
+    return RegNet(shape, model.variant, channels=channels, drop_path=model.drop_path)

@@ -15,7 +15,7 @@ from torchvision.ops.misc import Conv2dNormActivation
 from isoflop.config import ModelConfig
 from isoflop.models.net import Body, Staged
 from isoflop.models.registry import register
-from isoflop.models.stride import fitted
+from isoflop.models.stages import Stage, close, lay
 from isoflop.scaling import Shape, round_channels
 
 VARIANTS: Mapping[str, tuple[int, ...]] = {
@@ -37,16 +37,13 @@ class ShuffleNet(Staged):
         divisor = max(2, min(DIVISOR, shape.divisor))
         first, *widths, last = (round_channels(base * shape.width, divisor) for base in VARIANTS[variant])
         self.stem = _stem(channels, first, shape.stem)
-        inputs, stride = first, shape.stem
-        steps = fitted((2, 2, 2), -(-shape.resolution // stride))
-        for outputs, layers, step in zip(widths, LAYERS, steps, strict=True):
-            rest = [InvertedResidual(outputs, outputs, 1) for _ in range(shape.layers(layers) - 1)]
-            self.stages.append(nn.Sequential(_first(inputs, outputs, step), *rest))
-            inputs, stride = outputs, stride * step
-            self.strides.append(stride)
+        stages = [
+            Stage(width, 2, [_first, *[_later] * (shape.layers(layers) - 1)])
+            for width, layers in zip(widths, LAYERS, strict=True)
+        ]
+        inputs = lay(self, stages, shape, inputs=first)
         self.channels = last
-        self.stages.append(Conv2dNormActivation(inputs, last, kernel_size=1))
-        self.strides.append(stride)
+        close(self, Conv2dNormActivation(inputs, last, kernel_size=1))
 
 
 def _stem(inputs: int, outputs: int, stride: int) -> nn.Sequential:
@@ -54,12 +51,17 @@ def _stem(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     return nn.Sequential(conv, *([nn.MaxPool2d(3, 2, padding=1)] if stride > 2 else []))
 
 
-def _first(inputs: int, outputs: int, step: int) -> nn.Module:
+def _first(inputs: int, outputs: int, step: int, _: float) -> nn.Module:
     """The block in which the width changes; where a map must not shrink, with stride 1."""
     block: nn.Module = InvertedResidual(inputs, outputs, 2)
     for layer in block.modules():
         if isinstance(layer, nn.Conv2d) and layer.stride == (2, 2):
             layer.stride = (step, step)
+    return block
+
+
+def _later(inputs: int, outputs: int, step: int, _: float) -> nn.Module:
+    block: nn.Module = InvertedResidual(inputs, outputs, step)
     return block
 
 

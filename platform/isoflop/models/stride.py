@@ -17,3 +17,8 @@ def fitted(strides: Iterable[int], side: int) -> Iterator[int]:
         used = stride if -(-side // stride) >= LEAST else 1
         side = -(-side // used)
         yield used
+
+
+def kernel(stride: int) -> int:
+    """The kernel of a stem of that stride: 3, or the least odd one, 7 at stride 4, that leaves no pixel unseen."""
+    return max(3, 2 * stride - 1)

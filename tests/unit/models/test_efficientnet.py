@@ -37,7 +37,7 @@ def test_equal_weights_give_torchvisions_logits():
 
 def test_channels_follow_the_studys_divisor():
     body, x, widths = efficientnet(16, width=0.1, depth=0.1, divisor=2).body, torch.zeros(2, 3, 16, 16), []
-    for stage in body.stages:
+    for stage in (body.stem, *body.stages):
         x = stage(x)
         widths.append(x.shape[1])
     assert widths == [4, 2, 4, 4, 8, 12, 20, 32, 128]
@@ -49,7 +49,7 @@ def test_channels_follow_the_studys_divisor():
 def test_the_stem_sees_every_pixel(stem):
     model = efficientnet(32, stem=stem, width=0.125, depth=0.1).eval()
     images = torch.zeros(1, 3, 32, 32, requires_grad=True)
-    model.body.stages[0][0](images).sum().backward()
+    model.body.stem[0](images).sum().backward()
     assert images.grad.abs().sum((0, 1)).all()
 
 
