@@ -15,6 +15,7 @@ from torchvision.models.efficientnet import MBConv, MBConvConfig
 from torchvision.ops.misc import Conv2dNormActivation
 
 from isoflop.config import ModelConfig
+from isoflop.models.initial import spread
 from isoflop.models.net import Body, Staged
 from isoflop.models.registry import register
 from isoflop.models.stages import Stage, close, lay
@@ -75,7 +76,7 @@ class EfficientNet(Staged):
         inputs = lay(self, stages, shape, inputs=stem, drop_path=drop_path)
         self.channels = shape.channels(round_channels(LAST * width))
         close(self, convolution(inputs, self.channels, kernel_size=1))
-        self.apply(_initialize)
+        self.apply(spread)
 
 
 class Exact(MBConvConfig):  # type: ignore[misc]
@@ -91,13 +92,6 @@ class Exact(MBConvConfig):  # type: ignore[misc]
 def _block(inputs: int, outputs: int, stride: int, drop: float, *, row: Row) -> nn.Module:
     block: nn.Module = MBConv(Exact(row.expand, row.kernel, stride, inputs, outputs, 1), drop, nn.BatchNorm2d)
     return block
-
-
-def _initialize(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out")
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
 
 
 @register("efficientnet")

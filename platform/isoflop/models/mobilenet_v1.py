@@ -12,6 +12,7 @@ from torch import nn
 from torchvision.ops.misc import Conv2dNormActivation
 
 from isoflop.config import ModelConfig
+from isoflop.models.initial import spread_by_group
 from isoflop.models.net import Body, Staged
 from isoflop.models.registry import register
 from isoflop.models.stages import Stage, lay
@@ -33,6 +34,7 @@ class MobileNetV1(Staged):
         self.stem = convolution(channels, width, kernel_size=kernel(shape.stem), stride=shape.stem)
         stages = [Stage(shape.channels(base), step, [_block] * shape.layers(layers)) for base, layers, step in STAGES]
         self.channels = lay(self, stages, shape, inputs=width)
+        self.apply(spread_by_group)
 
 
 def _block(inputs: int, outputs: int, stride: int, _: float) -> nn.Module:

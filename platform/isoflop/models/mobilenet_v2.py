@@ -12,6 +12,7 @@ from torchvision.models.mobilenetv2 import InvertedResidual
 from torchvision.ops.misc import Conv2dNormActivation
 
 from isoflop.config import ModelConfig
+from isoflop.models.initial import spread
 from isoflop.models.net import Body, Staged
 from isoflop.models.registry import register
 from isoflop.models.stages import Stage, close, dropped, lay
@@ -46,6 +47,7 @@ class MobileNetV2(Staged):
         inputs = lay(self, stages, shape, inputs=width, drop_path=drop_path)
         self.channels = shape.channels(LAST)
         close(self, convolution(inputs, self.channels, kernel_size=1))
+        self.apply(spread)
 
 
 def _block(inputs: int, outputs: int, stride: int, drop: float, *, expand: int) -> nn.Module:
