@@ -29,6 +29,8 @@ REFERENCES = {
     **{("efficientnet", f"b{n}"): f"torchvision efficientnet_b{n}" for n in range(8)},
     ("mobilenet_v1", "x1.0"): "timm mobilenetv1_100",
     ("mobilenet_v2", "x1.0"): "torchvision mobilenet_v2",
+    ("mobilenet_v3", "large"): "torchvision mobilenet_v3_large",
+    ("mobilenet_v3", "small"): "torchvision mobilenet_v3_small",
     **{("shufflenet", v): f"torchvision shufflenet_v2_{v.replace('.', '_')}" for v in ("x0.5", "x1.0", "x1.5", "x2.0")},
     **{
         ("regnet", f"{kind}{size}"): f"torchvision regnet_{kind}_{name}"

@@ -89,6 +89,16 @@ BUILT_IN: tuple[Family, ...] = (
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 4e-5},
     ),
     Family(
+        name="mobilenet_v3",
+        paper="Howard et al. 2019, Searching for MobileNetV3, arXiv 1905.02244",
+        builder="isoflop.models.mobilenet_v3",
+        stem=1,
+        stems=(1, 2, 4),
+        published=2,
+        variants={"large": 224, "small": 224},
+        recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 4e-5},
+    ),
+    Family(
         name="shufflenet",
         paper="Ma et al. 2018, ShuffleNet V2, arXiv 1807.11164",
         builder="isoflop.models.shufflenet",

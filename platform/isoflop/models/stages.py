@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from torch import nn
 from torchvision.ops import StochasticDepth
@@ -12,6 +12,7 @@ from isoflop.models.net import Staged
 from isoflop.models.stride import fitted
 from isoflop.scaling import Shape
 
+Row = TypeVar("Row")
 Block: TypeAlias = Callable[[int, int, int, float], nn.Module]
 """Makes a block of the channels that come in and go out, its stride, and how often its path is dropped."""
 
@@ -55,3 +56,8 @@ def dropped(block: nn.Module, path: nn.Sequential, drop: float) -> nn.Module:
     if drop:
         path.append(StochasticDepth(drop, "row"))
     return block
+
+
+def evenly(rows: Sequence[Row], count: int) -> list[Row]:
+    """So many of the rows that a stage was published with: its first, and the others repeated or left out evenly."""
+    return [rows[place * len(rows) // count] for place in range(count)]
