@@ -32,6 +32,7 @@ REFERENCES = {
     ("mobilenet_v3", "large"): "torchvision mobilenet_v3_large",
     ("mobilenet_v3", "small"): "torchvision mobilenet_v3_small",
     **{("shufflenet", v): f"torchvision shufflenet_v2_{v.replace('.', '_')}" for v in ("x0.5", "x1.0", "x1.5", "x2.0")},
+    **{("efficientnet_lite", f"{n}"): f"timm efficientnet_lite{n}" for n in range(5)},
     **{
         ("regnet", f"{kind}{size}"): f"torchvision regnet_{kind}_{name}"
         for kind in "xy"

@@ -119,6 +119,16 @@ BUILT_IN: tuple[Family, ...] = (
         recipe={"optim.name": "adamw", "optim.lr": 3e-3, "optim.weight_decay": 0.02},
     ),
     Family(
+        name="efficientnet_lite",
+        paper="Liu 2020, Higher accuracy on vision models with EfficientNet-Lite (after arXiv 1905.11946)",
+        builder="isoflop.models.efficientnet_lite",
+        stem=1,
+        stems=(1, 2, 4),
+        published=2,
+        variants={"0": 224, "1": 240, "2": 260, "3": 280, "4": 300},
+        recipe={"optim.name": "adamw", "optim.lr": 3e-3, "optim.weight_decay": 0.02},
+    ),
+    Family(
         name="regnet",
         paper="Radosavovic et al. 2020, Designing network design spaces, arXiv 2003.13678",
         builder="isoflop.models.regnet",
