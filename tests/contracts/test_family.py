@@ -18,7 +18,7 @@ from isoflop.models.registry import builder
 CLASSES = 10
 NAMES = list(families())
 SMALL = {"depth": 0.25, "width": 0.25}
-GLOBAL = {"efficientnet", "mobilenet_v3", "regnet", "vit"}
+GLOBAL = {"efficientnet", "ghostnet", "mobilenet_v3", "regnet", "vit"}
 """Families of which every place depends on the whole image, by attention or by gates."""
 every_family = pytest.mark.parametrize("name", NAMES)
 every_size = pytest.mark.parametrize("size", [8, 28, 32, 64])

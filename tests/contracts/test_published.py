@@ -32,6 +32,9 @@ REFERENCES = {
     ("mobilenet_v3", "large"): "torchvision mobilenet_v3_large",
     ("mobilenet_v3", "small"): "torchvision mobilenet_v3_small",
     **{("shufflenet", v): f"torchvision shufflenet_v2_{v.replace('.', '_')}" for v in ("x0.5", "x1.0", "x1.5", "x2.0")},
+    ("ghostnet", "x0.5"): "timm ghostnet_050",
+    ("ghostnet", "x1.0"): "timm ghostnet_100",
+    ("ghostnet", "x1.3"): "timm ghostnet_130",
     **{("efficientnet_lite", f"{n}"): f"timm efficientnet_lite{n}" for n in range(5)},
     **{
         ("regnet", f"{kind}{size}"): f"torchvision regnet_{kind}_{name}"

@@ -109,6 +109,16 @@ BUILT_IN: tuple[Family, ...] = (
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 4e-5},
     ),
     Family(
+        name="ghostnet",
+        paper="Han et al. 2020, GhostNet: more features from cheap operations, arXiv 1911.11907",
+        builder="isoflop.models.ghostnet",
+        stem=1,
+        stems=(1, 2, 4),
+        published=2,
+        variants={"x1.0": 224, "x0.5": 224, "x1.3": 224},
+        recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 4e-5},
+    ),
+    Family(
         name="efficientnet",
         paper="Tan & Le 2019, EfficientNet, arXiv 1905.11946",
         builder="isoflop.models.efficientnet",

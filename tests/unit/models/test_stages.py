@@ -15,7 +15,9 @@ def net(name: str, **settings) -> Net:
     return build(ModelConfig(family=name, width=0.25, **settings), image=(3, 16, 16), classes=10, seed=0)
 
 
-@pytest.mark.parametrize(("name", "blocks"), [("mobilenet_v2", 17), ("mobilenet_v3", 15), (16), ("regnet", 16)])
+@pytest.mark.parametrize(
+    ("name", "blocks"), [("mobilenet_v2", 17), ("mobilenet_v3", 15), ("ghostnet", 16), ("regnet", 16)]
+)
 def test_paths_are_dropped_ever_more_often(name, blocks):
     rates = [module.p for module in net(name, drop_path=0.2).modules() if isinstance(module, StochasticDepth)]
     steps = [rate * blocks / 0.2 for rate in rates]
@@ -24,7 +26,7 @@ def test_paths_are_dropped_ever_more_often(name, blocks):
     assert max(steps) <= blocks - 1
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v3", "regnet"])
+@pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v3", "ghostnet", "regnet"])
 def test_paths_are_dropped_in_training_alone(name):
     whole, dropped = net(name).eval(), net(name, drop_path=0.5)
     assert dropped.load_state_dict(whole.state_dict())
