@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from isoflop.config import ModelConfig
 from isoflop.models.net import Body, Staged
 from isoflop.models.registry import register
-from isoflop.models.stride import fitted, kernel
+from isoflop.models.stride import fitted
 from isoflop.scaling import Shape
 
 VARIANTS: Mapping[str, tuple[int, ...]] = {
@@ -65,8 +65,8 @@ def _stage(inputs: int, outputs: int, layers: int, first: int, step: int, *, nor
     """Convolutions, the first with a stride of its own, and pooling."""
     for layer in range(layers):
         stride = first if layer == 0 else 1
-        side = kernel(stride)
-        yield nn.Conv2d(inputs if layer == 0 else outputs, outputs, side, stride, padding=side // 2)
+        kernel = max(3, 2 * stride - 1)  # no pixel is left unseen
+        yield nn.Conv2d(inputs if layer == 0 else outputs, outputs, kernel, stride, padding=kernel // 2)
         if normed:
             yield nn.BatchNorm2d(outputs)
         yield nn.ReLU(inplace=True)
