@@ -22,6 +22,8 @@ REFERENCES = {
     ("resnet", "50"): "torchvision resnet50",
     ("resnet", "101"): "torchvision resnet101",
     ("resnet", "152"): "torchvision resnet152",
+    ("resnet", "x50"): "torchvision resnext50_32x4d",
+    ("resnet", "x101"): "torchvision resnext101_32x8d",
     ("densenet", "121"): "torchvision densenet121",
     ("densenet", "161"): "torchvision densenet161",
     ("densenet", "169"): "torchvision densenet169",

@@ -54,7 +54,7 @@ BUILT_IN: tuple[Family, ...] = (
         stem=1,
         stems=(1, 2, 4),
         published=4,
-        variants={"18": 224, "34": 224, "50": 224, "101": 224, "152": 224},
+        variants={"18": 224, "34": 224, "50": 224, "101": 224, "152": 224, "x50": 224, "x101": 224},
         knobs={"block": ("published", "bottleneck", "basic")},
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 5e-4},
     ),

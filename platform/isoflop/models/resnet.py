@@ -1,4 +1,4 @@
-"""ResNet (He et al. 2016, arXiv 1512.03385) of timm's basic and bottleneck blocks.
+"""ResNet (He et al. 2016, arXiv 1512.03385) and ResNeXt of timm's basic and bottleneck blocks.
 
 With stem 4 at depth and width 1 a variant is the published net, its weights in torchvision's order; stem 1 is the stem
 for small images (section 4.2 of the paper), stem 2 stands between. `block` puts other blocks in the variant's places.
@@ -7,6 +7,7 @@ for small images (section 4.2 of the paper), stem 2 stands between. `block` puts
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from timm.layers import DropPath
 from timm.models.resnet import BasicBlock, Bottleneck
@@ -18,16 +19,38 @@ from isoflop.models.registry import register
 from isoflop.models.stride import fitted
 from isoflop.scaling import Shape
 
+PLANES = 64
 Block = type[BasicBlock | Bottleneck]
+
+
+class Split(Bottleneck):  # type: ignore[misc]
+    """ResNeXt's bottleneck, a sum of 32 narrow paths (Xie et al. 2017, arXiv 1611.05431): a convolution in groups."""
+
+    group = 4
+    """Channels of a group, of the 64 planes that the first stage is published with."""
+
+    def __init__(self, inputs: int, planes: int, *sizes: Any, **named: Any) -> None:
+        least = -(-PLANES // planes)  # in narrow nets a group keeps one channel
+        super().__init__(inputs, planes, *sizes, cardinality=32, base_width=max(self.group, least), **named)
+
+
+class WideSplit(Split):
+    """The same with wider groups, as deeper nets have it."""
+
+    group = 8
+
+
 VARIANTS: Mapping[str, tuple[Block, tuple[int, ...]]] = {
     "18": (BasicBlock, (2, 2, 2, 2)),
     "34": (BasicBlock, (3, 4, 6, 3)),
     "50": (Bottleneck, (3, 4, 6, 3)),
     "101": (Bottleneck, (3, 4, 23, 3)),
     "152": (Bottleneck, (3, 8, 36, 3)),
+    "x50": (Split, (3, 4, 6, 3)),
+    "x101": (WideSplit, (3, 4, 23, 3)),
 }
-"""Blocks of each stage (the paper's table 1)."""
-WIDTHS = (64, 128, 256, 512)
+"""Blocks of each stage (the paper's table 1); x50 and x101 are ResNeXt's, 32 groups of 4 and 8 channels."""
+WIDTHS = (PLANES, 128, 256, 512)
 BLOCKS: Mapping[str, Block] = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torchvision.models import ResNet as Reference
@@ -9,6 +11,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from isoflop.config import ModelConfig
 from isoflop.models import Net, build, cost
+from isoflop.models.resnet import Split
 
 
 def resnet(size: int, *, seed: int = 0, classes: int = 10, **settings) -> Net:
@@ -22,15 +25,33 @@ def test_resnet_18_has_the_published_size():
 
 
 @pytest.mark.parametrize(
-    ("settings", "block", "layers"),
-    [({"depth": 1.0}, BasicBlock, [2, 2, 2, 2]), ({"depth": 0.5, "block": "bottleneck"}, Bottleneck, [1, 1, 1, 1])],
+    ("settings", "made"),
+    [
+        ({"depth": 1.0}, partial(Reference, BasicBlock, [2, 2, 2, 2])),
+        ({"depth": 0.5, "block": "bottleneck"}, partial(Reference, Bottleneck, [1, 1, 1, 1])),
+        (
+            {"depth": 0.1, "variant": "x50"},
+            partial(Reference, Bottleneck, [1, 1, 1, 1], groups=32, width_per_group=4),
+        ),
+    ],
 )
-def test_equal_weights_give_torchvisions_logits(settings, block, layers):
-    ours, reference = resnet(64, stem=4, **settings).eval(), Reference(block, layers, num_classes=10).eval()
+def test_equal_weights_give_torchvisions_logits(settings, made):
+    ours, reference = resnet(64, stem=4, **settings).eval(), made(num_classes=10).eval()
     ours.load_state_dict(dict(zip(ours.state_dict(), reference.state_dict().values(), strict=True)))
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         torch.testing.assert_close(ours(images), reference(images))
+
+
+def test_groups_keep_a_channel_in_narrow_nets():
+    found = []
+    for planes in range(1, 65):
+        with torch.device("meta"):
+            middle = Split(4 * planes, planes).conv2
+        assert middle.groups == 32
+        found.append(middle.out_channels)
+    assert found == sorted(found)
+    assert (found[0], found[-1]) == (32, 128)
 
 
 def test_blocks_begin_as_the_identity():
