@@ -6,7 +6,7 @@ With stem 2 at depth and width 1 a variant is the published net, its weights in 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -45,6 +45,8 @@ VARIANTS: Mapping[str, tuple[float, float]] = {
     "b7": (3.1, 2.0),
 }
 """Depth and width of the published nets, as multiples of B0's (the authors' code)."""
+EPSILON: Mapping[str, float] = dict.fromkeys(("b5", "b6", "b7"), 1e-3)
+"""What torchvision's norms add to the variance, where it is not torch's 1e-5."""
 ROWS = (
     Row(1, 3, 1, 16, 1),
     Row(6, 3, 2, 24, 2),
@@ -54,7 +56,6 @@ ROWS = (
     Row(6, 5, 2, 192, 4),
     Row(6, 3, 1, 320, 1),
 )
-convolution = partial(Conv2dNormActivation, norm_layer=nn.BatchNorm2d, activation_layer=nn.SiLU)
 
 
 class EfficientNet(Staged):
@@ -63,13 +64,15 @@ class EfficientNet(Staged):
     def __init__(self, shape: Shape, variant: str, *, channels: int, drop_path: float) -> None:
         super().__init__()
         depth, width = VARIANTS[variant]
+        norm = partial(nn.BatchNorm2d, eps=EPSILON.get(variant, 1e-5))
+        convolution = partial(Conv2dNormActivation, norm_layer=norm, activation_layer=nn.SiLU)
         stem = shape.channels(round_channels(STEM * width))
         self.stem = convolution(channels, stem, kernel_size=kernel(shape.stem), stride=shape.stem)
         stages = [
             Stage(
                 shape.channels(round_channels(row.channels * width)),
                 row.stride,
-                [partial(_block, row=row)] * shape.layers(math.ceil(row.layers * depth)),
+                [partial(_block, row=row, norm=norm)] * shape.layers(math.ceil(row.layers * depth)),
             )
             for row in ROWS
         ]
@@ -89,8 +92,10 @@ class Exact(MBConvConfig):  # type: ignore[misc]
         return int(channels * width_mult)
 
 
-def _block(inputs: int, outputs: int, stride: int, drop: float, *, row: Row) -> nn.Module:
-    block: nn.Module = MBConv(Exact(row.expand, row.kernel, stride, inputs, outputs, 1), drop, nn.BatchNorm2d)
+def _block(
+    inputs: int, outputs: int, stride: int, drop: float, *, row: Row, norm: Callable[[int], nn.Module]
+) -> nn.Module:
+    block: nn.Module = MBConv(Exact(row.expand, row.kernel, stride, inputs, outputs, 1), drop, norm)
     return block
 
 

@@ -56,3 +56,9 @@ def test_the_stem_sees_every_pixel(stem):
 def test_drop_path_grows_with_depth():
     rates = [module.p for module in efficientnet(16, drop_path=0.2).modules() if isinstance(module, StochasticDepth)]
     assert rates == pytest.approx([0.2 * block / 16 for block in range(16)])
+
+
+@pytest.mark.parametrize(("variant", "epsilon"), [("b4", 1e-5), ("b5", 1e-3)])
+def test_norms_are_those_of_the_reference(variant, epsilon):
+    body = efficientnet(16, variant=variant, depth=0.1, width=0.1).body
+    assert {module.eps for module in body.modules() if isinstance(module, torch.nn.BatchNorm2d)} == {epsilon}
