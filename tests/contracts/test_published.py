@@ -17,6 +17,7 @@ REFERENCES = {
     ("vgg", "13"): "torchvision vgg13",
     ("vgg", "16"): "torchvision vgg16",
     ("vgg", "19"): "torchvision vgg19",
+    ("googlenet", "v1"): "torchvision googlenet",
     ("resnet", "18"): "torchvision resnet18",
     ("resnet", "34"): "torchvision resnet34",
     ("resnet", "50"): "torchvision resnet50",
@@ -52,6 +53,9 @@ REFERENCES = {
     ("vit", "b"): "timm vit_base_patch16_224",
     ("vit", "l"): "timm vit_large_patch16_224",
 }
+DRAWN = {"init_weights": False}
+"""Without it, torchvision warns that it will draw weights differently one day."""
+SETTINGS = {"googlenet": DRAWN, "inception_v3": DRAWN}
 WITHOUT = {"lenet": "neither library has it"}
 SIDE = 64
 """Pixels on which outputs are compared: weights do not depend on them but for those named here."""
@@ -62,8 +66,9 @@ variants = pytest.mark.parametrize(("name", "variant"), REFERENCES, ids=str)
 
 def reference(name: str, variant: str, *, classes: int = 1000) -> torch.nn.Module:
     library, model = REFERENCES[name, variant].split()
-    made = torchvision.models.get_model(model, num_classes=classes) if library == "torchvision" else None
-    return made or timm.create_model(model, num_classes=classes)
+    if library == "timm":
+        return timm.create_model(model, num_classes=classes)
+    return torchvision.models.get_model(model, num_classes=classes, **SETTINGS.get(name, {}))
 
 
 def published(name: str, variant: str) -> tuple[ModelConfig, int]:
@@ -89,28 +94,57 @@ def smallest(name: str) -> str:
     return next(iter(family(name).variants))
 
 
-@pytest.mark.parametrize("name", dict.fromkeys(name for name, _ in REFERENCES))
-def test_equal_weights_give_equal_outputs(name: str):
+def place(key: str) -> int:
+    """Where our nets have a weight: auxiliary branches stand before the body, their last layers after the head."""
+    if not key.lower().startswith("aux"):
+        return 1
+    return 2 if key.split(".")[1] in {"fc", "fc2"} else 0
+
+
+def pair(name: str) -> tuple[Net, torch.nn.Module, torch.Tensor]:
+    """Ours and the reference with equal weights, and two images for them."""
     model, side = published(name, smallest(name))
     side = side if name in WHOLE else SIDE
     images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
-    theirs = normalizing(reference(name, smallest(name), classes=10).eval(), images)
-    ours: Net = build(model, image=(3, side, side), classes=10).eval()
-    pairs = zip(ours.state_dict(), theirs.state_dict().values(), strict=True)
-    ours.load_state_dict(dict(pairs))
-    with torch.no_grad():
-        expected = theirs(images)
-        assert expected.std() > 1e-3
-        torch.testing.assert_close(ours(images), expected, rtol=1e-4, atol=1e-5)
+    theirs = normalizing(reference(name, smallest(name), classes=10), images)
+    ours: Net = build(model, image=(3, side, side), classes=10)
+    state = theirs.state_dict()
+    weights = (state[key] for key in sorted(state, key=place))
+    ours.load_state_dict(dict(zip(ours.state_dict(), weights, strict=True)))
+    return ours, theirs, images
 
 
 def normalizing(net: torch.nn.Module, images: torch.Tensor) -> torch.nn.Module:
     """A net with batch statistics of these images: with fresh ones some nets' outputs vanish beside the tolerance."""
-    norms = [module for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    norms = [module for module in net.eval().modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.train().momentum = None
     with torch.no_grad():
         net(images)
-    for norm in norms:
-        norm.eval()
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.eval().momentum = momentum
     return net
+
+
+@pytest.mark.parametrize("name", dict.fromkeys(name for name, _ in REFERENCES))
+def test_equal_weights_give_equal_outputs(name: str):
+    ours, theirs, images = pair(name)
+    with torch.no_grad():
+        expected = theirs.eval()(images)
+        assert expected.std() > 1e-3
+        torch.testing.assert_close(ours.eval()(images), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "weight"), [("googlenet", 0.3)])
+def test_auxiliary_heads_answer_as_the_references_do(name: str, weight: float):
+    *nets, images = pair(name)
+    for model in nets:
+        for module in model.train().modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+    with torch.no_grad():
+        ours, theirs = (model(images) for model in nets)
+    weights, answers = zip(*ours, strict=True)
+    assert weights == (1.0, *[weight] * len(theirs[1:]))
+    torch.testing.assert_close(answers, (theirs[0], *reversed(theirs[1:])), rtol=1e-4, atol=1e-4)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from isoflop.cli.output import amount
 from isoflop.config import ModelConfig, parse
 from isoflop.errors import Fault, InputError
-from isoflop.families import family
+from isoflop.families import Family, family
+from isoflop.families.row import Scalar
+from isoflop.scaling import smallest
 
 if TYPE_CHECKING:
     from isoflop.models import Cost
@@ -34,9 +36,10 @@ def cost_of(
     row = family(name)
     fields = {key: value for key, value in shape.items() if value is not None}
     side = resolution or row.variants.get(str(fields.get("variant", next(iter(row.variants), ""))), RESOLUTION)
-    if "stem" not in fields and side >= PHOTOGRAPH:
-        fields["stem"] = row.published or row.stem
-    model = parse(ModelConfig, {"family": name, **fields, **dict(_pair(knob) for knob in knobs)}, "model")
+    stem = row.published or row.stem
+    if "stem" not in fields and side >= max(PHOTOGRAPH, smallest(name, stem)):
+        fields["stem"] = stem
+    model = parse(ModelConfig, {"family": name, **fields, **dict(_setting(knob, row) for knob in knobs)}, "model")
     return cost(model, image=(channels, side, side), classes=classes)
 
 
@@ -64,8 +67,9 @@ def _field(found: Cost) -> str:
     return f"{found.receptive_field} pixels{beyond}{', and all of the image through gates' if found.context else ''}"
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _setting(text: str, row: Family) -> tuple[str, Scalar]:
+    """A knob and its value: the legal one that is written so, or what is written."""
     key, sign, value = text.partition("=")
     if not sign:
         raise InputError(Fault("--knob", f"{text!r} is not KEY=VALUE", "write --knob norm=batch"))
-    return key, value
+    return key, {str(legal).lower(): legal for legal in row.knobs.get(key, ())}.get(value.lower(), value)

@@ -48,6 +48,18 @@ BUILT_IN: tuple[Family, ...] = (
         recipe={"optim.name": "sgd", "optim.lr": 0.01, "optim.weight_decay": 5e-4},
     ),
     Family(
+        name="googlenet",
+        paper="Szegedy et al. 2015, Going deeper with convolutions, arXiv 1409.4842",
+        builder="isoflop.models.inception.googlenet",
+        stem=1,
+        stems=(1, 2, 4, 8),
+        published=8,
+        least={8: 16},  # one place is left of 8 pixels, and batch norm cannot be trained on one place of one image
+        variants={"v1": 224},
+        knobs={"auxiliary": (True, False)},
+        recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 5e-4},
+    ),
+    Family(
         name="resnet",
         paper="He et al. 2016, Deep residual learning for image recognition, arXiv 1512.03385",
         builder="isoflop.models.resnet",

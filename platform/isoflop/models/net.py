@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +15,32 @@ LAYOUT = torch.channels_last
 """Of weights and images: what convolutions are fastest in, on the CPU too. Sums are ordered by it."""
 
 
+Answers: TypeAlias = tuple[tuple[float, Tensor], ...]
+"""What several heads answer in training: the weight of each one's loss, and its logits (N, classes)."""
+
+
+class Branch(nn.Sequential):
+    """Layers that make a vector (N, channels) of the map of one of a body's stages, for an auxiliary head.
+
+    Such a head helps to train what lies below it (Szegedy et al. 2015, arXiv 1409.4842, section 5); it is asked in
+    training alone.
+    """
+
+    def __init__(self, *layers: nn.Module, stage: int, weight: float, channels: int) -> None:
+        super().__init__(*layers)
+        self.stage, self.weight, self.channels = stage, weight, channels
+
+
 class Body(nn.Module):
     """The part of a model that other tasks can stand on."""
 
     channels: int
     """Length of the vector that `forward` gives for each image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.auxiliary: list[Branch] = nn.ModuleList()  # type: ignore[assignment]
+        """Branches for auxiliary heads: most bodies have none."""
 
     def head(self, classes: int, dropout: float) -> nn.Module:
         """What makes logits (N, classes) of what `forward` gives."""
@@ -30,6 +53,10 @@ class Body(nn.Module):
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """One vector (N, channels) for each image (N, C, H, W) of the shape's resolution."""
+
+    def vectors(self, x: Tensor) -> tuple[Tensor, ...]:
+        """What `forward` gives, then the vector of each auxiliary branch; bodies that have branches override it."""
+        return (self(x),)
 
 
 class Staged(Body):
@@ -47,12 +74,14 @@ class Staged(Body):
 
     def features(self, x: Tensor) -> dict[int, Tensor]:
         """The map after each stage by stride; of stages with equal stride, the last."""
+        return dict(zip(self.strides, self.maps(x), strict=True))
+
+    def maps(self, x: Tensor) -> Iterator[Tensor]:
+        """The map after each stage."""
         x = self.stem(x)
-        maps: dict[int, Tensor] = {}
-        for stride, stage in zip(self.strides, self.stages, strict=True):
+        for stage in self.stages:
             x = stage(x)
-            maps[stride] = x
-        return maps
+            yield x
 
     def last(self, x: Tensor) -> Tensor:
         """The last map."""
@@ -65,17 +94,26 @@ class Staged(Body):
 
 
 class Net(nn.Module):
-    """A body and its head: logits (N, classes) of images at the shape's resolution."""
+    """A body and its head: logits (N, classes) of images at the shape's resolution.
+
+    A body with auxiliary branches gets a linear head for each; in training the net answers what all heads say.
+    """
 
     def __init__(self, body: Body, shape: Shape, *, classes: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.body, self.shape = body, shape
         self.head = body.head(classes, dropout)
+        self.auxiliary = nn.ModuleList(nn.Linear(branch.channels, classes) for branch in body.auxiliary)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, classes)."""
-        logits: Tensor = self.head(self.body(x))
-        return logits
+    def forward(self, x: Tensor) -> Tensor | Answers:
+        """Logits (N, classes); in training with auxiliary heads, those of the head with weight 1, then theirs."""
+        if not (self.training and self.auxiliary):
+            logits: Tensor = self.head(self.body(x))
+            return logits
+        vector, *others = self.body.vectors(x)
+        helping = zip(self.body.auxiliary, self.auxiliary, others, strict=True)
+        answers = [(branch.weight, head(other)) for branch, head, other in helping]
+        return (1.0, self.head(vector)), *answers
 
     def features(self, x: Tensor) -> dict[int, Tensor]:
         """The body's maps by stride."""
