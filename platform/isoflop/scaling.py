@@ -14,7 +14,7 @@ from typing import Literal, Self
 
 from isoflop.config import ModelConfig
 from isoflop.errors import Fault, SpecError
-from isoflop.families import family
+from isoflop.families import Family, family
 
 SMALLEST = 8
 """Pixels of a side below which no family is built."""
@@ -61,17 +61,17 @@ class Shape:
             stem=stem,
             divisor=model.divisor,
         )
-        faults = list(shape._faults(least))
+        faults = list(shape._faults(least, row))
         if faults:
             raise SpecError(*faults)
         return shape
 
-    def _faults(self, least: int) -> Iterator[Fault]:
+    def _faults(self, least: int, row: Family) -> Iterator[Fault]:
         low = max(least, self.resolution // self.stem * self.stem)
         near = f"nearest legal: {low} and {low + self.stem}"
         if self.resolution < SMALLEST:
             yield Fault("model.resolution", f"{self.resolution} pixels are less than {SMALLEST}", near)
-        elif self.resolution % self.stem:
+        elif self.resolution % self.stem and not self._is_published(row):
             what = f"{self.resolution} pixels are no multiple of stem or patch size {self.stem}"
             yield Fault("model.resolution", what, near)
         elif self.resolution < least:
@@ -80,6 +80,10 @@ class Shape:
             if value > LARGEST:
                 what = f"{value:.4g} times the family's base, phi applied, is more than {LARGEST:g}"
                 yield Fault(f"model.{name}", what, f"nearest legal: {LARGEST:g}")
+
+    def _is_published(self, row: Family) -> bool:
+        """Whether a net was published for these pixels: 299 are no multiple of any stem."""
+        return self.stem == (row.published or row.stem) and self.resolution in row.variants.values()
 
     def layers(self, base: int) -> int:
         """A base number of layers, scaled and rounded up, at least 1 (as EfficientNet does)."""

@@ -18,6 +18,9 @@ REFERENCES = {
     ("vgg", "16"): "torchvision vgg16",
     ("vgg", "19"): "torchvision vgg19",
     ("googlenet", "v1"): "torchvision googlenet",
+    ("inception_v3", "v3"): "torchvision inception_v3",
+    ("inception_v4", "v4"): "timm inception_v4",
+    ("inception_resnet", "v2"): "timm inception_resnet_v2",
     ("resnet", "18"): "torchvision resnet18",
     ("resnet", "34"): "torchvision resnet34",
     ("resnet", "50"): "torchvision resnet50",
@@ -56,11 +59,13 @@ REFERENCES = {
 DRAWN = {"init_weights": False}
 """Without it, torchvision warns that it will draw weights differently one day."""
 SETTINGS = {"googlenet": DRAWN, "inception_v3": DRAWN}
-WITHOUT = {"lenet": "neither library has it"}
+WITHOUT = {"lenet": "neither library has it", "inception_v2": "neither library has it"}
 SIDE = 64
 """Pixels on which outputs are compared: weights do not depend on them but for those named here."""
 WHOLE = {"vgg", "vit"}
 """Families whose weights depend on the resolution."""
+SIDES = dict.fromkeys(("inception_v3", "inception_v4", "inception_resnet"), 128)
+"""Families whose convolutions without padding leave nothing of 64 pixels."""
 variants = pytest.mark.parametrize(("name", "variant"), REFERENCES, ids=str)
 
 
@@ -101,10 +106,10 @@ def place(key: str) -> int:
     return 2 if key.split(".")[1] in {"fc", "fc2"} else 0
 
 
-def pair(name: str) -> tuple[Net, torch.nn.Module, torch.Tensor]:
+def pair(name: str, *, whole: bool) -> tuple[Net, torch.nn.Module, torch.Tensor]:
     """Ours and the reference with equal weights, and two images for them."""
     model, side = published(name, smallest(name))
-    side = side if name in WHOLE else SIDE
+    side = side if whole else SIDES.get(name, SIDE)
     images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
     theirs = normalizing(reference(name, smallest(name), classes=10), images)
     ours: Net = build(model, image=(3, side, side), classes=10)
@@ -129,16 +134,16 @@ def normalizing(net: torch.nn.Module, images: torch.Tensor) -> torch.nn.Module:
 
 @pytest.mark.parametrize("name", dict.fromkeys(name for name, _ in REFERENCES))
 def test_equal_weights_give_equal_outputs(name: str):
-    ours, theirs, images = pair(name)
+    ours, theirs, images = pair(name, whole=name in WHOLE)
     with torch.no_grad():
         expected = theirs.eval()(images)
         assert expected.std() > 1e-3
         torch.testing.assert_close(ours.eval()(images), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "weight"), [("googlenet", 0.3)])
+@pytest.mark.parametrize(("name", "weight"), [("googlenet", 0.3), ("inception_v3", 0.4)])
 def test_auxiliary_heads_answer_as_the_references_do(name: str, weight: float):
-    *nets, images = pair(name)
+    *nets, images = pair(name, whole=True)
     for model in nets:
         for module in model.train().modules():
             if isinstance(module, torch.nn.Dropout):

@@ -44,6 +44,14 @@ def test_phi_leaves_every_stem_a_legal_resolution(name, phi, stored):
             assert scaled.resolution % stem == 0
 
 
+def test_a_published_resolution_need_not_be_a_multiple_of_the_published_stem():
+    assert Shape.of(ModelConfig(family="inception_v3", stem=8), 299).resolution == 299
+    with pytest.raises(SpecError, match="nearest legal: 296 and 300"):
+        Shape.of(ModelConfig(family="inception_v3", stem=4), 299)
+    with pytest.raises(SpecError, match="nearest legal: 296 and 304"):
+        Shape.of(ModelConfig(family="googlenet", stem=8), 299)
+
+
 @pytest.mark.parametrize(
     ("name", "stem", "stored", "nearest"),
     [

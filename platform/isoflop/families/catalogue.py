@@ -60,6 +60,51 @@ BUILT_IN: tuple[Family, ...] = (
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 5e-4},
     ),
     Family(
+        name="inception_v2",
+        paper="Ioffe & Szegedy 2015, Batch normalization, arXiv 1502.03167",
+        builder="isoflop.models.inception.inception_v2",
+        stem=1,
+        stems=(1, 2, 4, 8),
+        published=8,
+        least={8: 16},  # one place is left of 8 pixels, and batch norm cannot be trained on one place of one image
+        variants={"v2": 224},
+        recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 1e-4},
+    ),
+    Family(
+        name="inception_v3",
+        paper="Szegedy et al. 2016, Rethinking the Inception architecture, arXiv 1512.00567",
+        builder="isoflop.models.inception.inception_v3",
+        stem=1,
+        stems=(1, 2, 4, 8),
+        published=8,
+        least={8: 112},  # without padding less than 2x2 places are left of smaller ones
+        variants={"v3": 299},
+        knobs={"auxiliary": (True, False)},
+        recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 1e-4},
+    ),
+    Family(
+        name="inception_v4",
+        paper="Szegedy et al. 2017, Inception-v4 and Inception-ResNet, arXiv 1602.07261",
+        builder="isoflop.models.inception.inception_v4",
+        stem=1,
+        stems=(1, 2, 4, 8),
+        published=8,
+        least={8: 112},  # without padding less than 2x2 places are left of smaller ones
+        variants={"v4": 299},
+        recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 1e-4},
+    ),
+    Family(
+        name="inception_resnet",
+        paper="Szegedy et al. 2017, Inception-v4 and Inception-ResNet, arXiv 1602.07261",
+        builder="isoflop.models.inception.inception_resnet",
+        stem=1,
+        stems=(1, 2, 4, 8),
+        published=8,
+        least={8: 112},  # without padding less than 2x2 places are left of smaller ones
+        variants={"v2": 299},
+        recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 1e-4},
+    ),
+    Family(
         name="resnet",
         paper="He et al. 2016, Deep residual learning for image recognition, arXiv 1512.03385",
         builder="isoflop.models.resnet",

@@ -15,6 +15,7 @@ from torch import nn
 from isoflop.config import ModelConfig
 from isoflop.models.inception.body import Inception
 from isoflop.models.inception.part import CeilPool, Conv, Fork, Map, Part, Pool, convolution, stretched
+from isoflop.models.inception.stem import pooled
 from isoflop.models.net import Body, Branch
 from isoflop.models.registry import register
 from isoflop.scaling import Shape
@@ -44,15 +45,13 @@ class GoogLeNet(Inception):
     """A stem, nine modules in three stages, and auxiliary branches."""
 
     def __init__(self, shape: Shape, *, channels: int, auxiliary: bool) -> None:
-        kernel = 7 if shape.stem > 1 else 3
-        stem = ((Conv(64, kernel),), (CeilPool(), Conv(64), Conv(192, 3)), (CeilPool(),))
         first, second, third = (stretched(stage, shape.layers(len(stage))) for stage in STAGES)
         stages: list[list[Part]] = [
             [_module(widths) for widths in first],
             [CeilPool(), *(_module(widths) for widths in second)],
             [CeilPool(2), *(_module(widths) for widths in third)],
         ]
-        super().__init__(shape, stem, stages, channels=channels)
+        super().__init__(shape, pooled(shape), stages, channels=channels)
         if auxiliary:
             places = [len(first) - (-head * len(second) // 5) for head in HEADS]
             self.auxiliary.extend(_branch(shape, place, self.seen[place]) for place in places)
@@ -60,12 +59,12 @@ class GoogLeNet(Inception):
 
 
 def _module(widths: Widths) -> Fork:
-    one, three_before, three, five_before, five, pooled = widths
+    one, three_before, three, five_before, five, last = widths
     return Fork(
         [Conv(one)],
         [Conv(three_before), Conv(three, 3)],
         [Conv(five_before), Conv(five, 3)],
-        [Pool(), Conv(pooled)],
+        [Pool(), Conv(last)],
     )
 
 
