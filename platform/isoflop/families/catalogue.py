@@ -57,7 +57,7 @@ BUILT_IN: tuple[Family, ...] = (
         least={8: 16},  # one place is left of 8 pixels, and batch norm cannot be trained on one place of one image
         variants={"v1": 224},
         knobs={"auxiliary": (True, False)},
-        recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 5e-4},
+        recipe={"optim.name": "sgd", "optim.lr": 0.05, "optim.weight_decay": 5e-4},
     ),
     Family(
         name="inception_v2",
@@ -80,7 +80,7 @@ BUILT_IN: tuple[Family, ...] = (
         least={8: 112},  # without padding less than 2x2 places are left of smaller ones
         variants={"v3": 299},
         knobs={"auxiliary": (True, False)},
-        recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 1e-4},
+        recipe={"optim.name": "sgd", "optim.lr": 0.05, "optim.weight_decay": 1e-4},
     ),
     Family(
         name="inception_v4",
@@ -91,7 +91,7 @@ BUILT_IN: tuple[Family, ...] = (
         published=8,
         least={8: 112},  # without padding less than 2x2 places are left of smaller ones
         variants={"v4": 299},
-        recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 1e-4},
+        recipe={"optim.name": "sgd", "optim.lr": 0.05, "optim.weight_decay": 1e-4},
     ),
     Family(
         name="inception_resnet",
@@ -102,7 +102,7 @@ BUILT_IN: tuple[Family, ...] = (
         published=8,
         least={8: 112},  # without padding less than 2x2 places are left of smaller ones
         variants={"v2": 299},
-        recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 1e-4},
+        recipe={"optim.name": "sgd", "optim.lr": 0.05, "optim.weight_decay": 1e-4},
     ),
     Family(
         name="resnet",

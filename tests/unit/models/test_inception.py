@@ -72,7 +72,7 @@ def test_batch_norm_has_the_parameters_of_its_public_versions():
 @pytest.mark.parametrize("name", UNPADDED)
 def test_without_padding_flops_grow_past_the_published_resolution(name):
     model = ModelConfig(family=name, stem=8, depth=0.1, width=0.125)
-    flops = [cost(model, image=(3, side, side), classes=10).flops for side in (112, 120, 288, 296, 299, 304)]
+    flops = [cost(model, image=(3, side, side), classes=10).flops for side in (112, 296, 299, 304)]
     assert all(low < high for low, high in pairwise(flops))
 
 
