@@ -13,6 +13,8 @@ from isoflop.models import Net, build, cost
 
 REGNETS = {"400m": "400mf", "800m": "800mf", "1.6g": "1_6gf", "3.2g": "3_2gf", "8g": "8gf", "16g": "16gf"}
 REFERENCES = {
+    ("squeezenet", "1.0"): "torchvision squeezenet1_0",
+    ("squeezenet", "1.1"): "torchvision squeezenet1_1",
     ("vgg", "11"): "torchvision vgg11",
     ("vgg", "13"): "torchvision vgg13",
     ("vgg", "16"): "torchvision vgg16",

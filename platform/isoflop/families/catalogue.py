@@ -38,6 +38,17 @@ BUILT_IN: tuple[Family, ...] = (
         recipe={"optim.name": "adamw", "optim.lr": 2e-3, "optim.weight_decay": 0.01},
     ),
     Family(
+        name="squeezenet",
+        paper="Iandola et al. 2016, SqueezeNet, arXiv 1602.07360",
+        builder="isoflop.models.squeezenet",
+        stem=1,
+        stems=(1, 2, 4),
+        published=4,
+        least={4: 24},  # the published net pads nowhere between its stages: version 1.0 leaves nothing of 20 pixels
+        variants={"1.1": 224, "1.0": 224},
+        recipe={"optim.name": "adamw", "optim.lr": 1e-3, "optim.weight_decay": 0.01},
+    ),
+    Family(
         name="vgg",
         paper="Simonyan & Zisserman 2015, Very deep convolutional networks, arXiv 1409.1556",
         builder="isoflop.models.vgg",

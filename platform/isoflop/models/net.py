@@ -35,7 +35,7 @@ class Body(nn.Module):
     """The part of a model that other tasks can stand on."""
 
     channels: int
-    """Length of the vector that `forward` gives for each image."""
+    """Length of what `forward` gives for each image, or for each of its places."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,11 +48,17 @@ class Body(nn.Module):
 
     @abstractmethod
     def features(self, x: Tensor) -> dict[int, Tensor]:
-        """Maps (N, channels, H, W) by their stride in pixels, ascending: the last map of each stride."""
+        """Maps (N, channels, H, W) by their stride in pixels, ascending: the last map of each stride.
+
+        Their sides are those of the image divided by the stride, rounded up.
+        """
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """One vector (N, channels) for each image (N, C, H, W) of the shape's resolution."""
+        """One vector (N, channels) for each image (N, C, H, W) of the shape's resolution.
+
+        A body whose head decides at every place gives its last map (N, channels, H, W).
+        """
 
     def vectors(self, x: Tensor) -> tuple[Tensor, ...]:
         """What `forward` gives, then the vector of each auxiliary branch; bodies that have branches override it."""
