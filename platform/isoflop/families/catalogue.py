@@ -38,15 +38,15 @@ BUILT_IN: tuple[Family, ...] = (
         recipe={"optim.name": "adamw", "optim.lr": 2e-3, "optim.weight_decay": 0.01},
     ),
     Family(
-        name="squeezenet",
-        paper="Iandola et al. 2016, SqueezeNet, arXiv 1602.07360",
-        builder="isoflop.models.squeezenet",
+        name="alexnet",
+        paper="Krizhevsky et al. 2012, ImageNet classification with deep convolutional neural networks",
+        builder="isoflop.models.alexnet",
         stem=1,
         stems=(1, 2, 4),
         published=4,
-        least={4: 24},  # the published net pads nowhere between its stages: version 1.0 leaves nothing of 20 pixels
-        variants={"1.1": 224, "1.0": 224},
-        recipe={"optim.name": "adamw", "optim.lr": 1e-3, "optim.weight_decay": 0.01},
+        least={4: 64},  # the published net's pooling does not pad: nothing is left of 60 pixels
+        variants={"2012": 224, "2014": 224},
+        recipe={"optim.name": "sgd", "optim.lr": 0.01, "optim.weight_decay": 5e-4},
     ),
     Family(
         name="vgg",
@@ -125,6 +125,17 @@ BUILT_IN: tuple[Family, ...] = (
         variants={"18": 224, "34": 224, "50": 224, "101": 224, "152": 224, "x50": 224, "x101": 224},
         knobs={"block": ("published", "bottleneck", "basic")},
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 5e-4},
+    ),
+    Family(
+        name="squeezenet",
+        paper="Iandola et al. 2016, SqueezeNet, arXiv 1602.07360",
+        builder="isoflop.models.squeezenet",
+        stem=1,
+        stems=(1, 2, 4),
+        published=4,
+        least={4: 24},  # the published net pads nowhere between its stages: version 1.0 leaves nothing of 20 pixels
+        variants={"1.1": 224, "1.0": 224},
+        recipe={"optim.name": "adamw", "optim.lr": 1e-3, "optim.weight_decay": 0.01},
     ),
     Family(
         name="densenet",

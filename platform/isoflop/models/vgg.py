@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from isoflop.config import ModelConfig
 from isoflop.models.net import Body, Staged
+from isoflop.models.plain import dense, initialize
 from isoflop.models.registry import register
 from isoflop.models.stride import fitted
 from isoflop.scaling import Shape
@@ -26,7 +27,7 @@ VARIANTS: Mapping[str, tuple[int, ...]] = {
 }
 """Convolutions of each stage (the paper's table 1: A, B, D, E)."""
 WIDTHS = (64, 128, 256, 512, 512)
-DENSE = 4096
+WIDTH = 4096
 GRID = 7
 
 
@@ -42,18 +43,9 @@ class VGG(Staged):
             self.stages.append(nn.Sequential(*_stage(inputs, outputs, layers, first, step, normed=normed)))
             inputs, stride, side = outputs, stride * step, -(-side // step)
             self.strides.append(stride)
-        grid = min(GRID, side)
-        self.channels = shape.channels(DENSE)
-        self.dense = nn.Sequential(
-            nn.AdaptiveAvgPool2d(grid),
-            nn.Flatten(),
-            nn.Linear(inputs * grid * grid, self.channels),
-            nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
-            nn.Linear(self.channels, self.channels),
-            nn.ReLU(inplace=True),
-        )
-        self.apply(_initialize)
+        self.channels = shape.channels(WIDTH)
+        self.dense = dense(inputs, min(GRID, side), self.channels, dropout=dropout)
+        self.apply(initialize)
 
     def forward(self, x: Tensor) -> Tensor:
         """The vector after the second dense layer."""
@@ -72,13 +64,6 @@ def _stage(inputs: int, outputs: int, layers: int, first: int, step: int, *, nor
         yield nn.ReLU(inplace=True)
     if step > 1:
         yield nn.MaxPool2d(step, ceil_mode=True)
-
-
-def _initialize(module: nn.Module) -> None:
-    if isinstance(module, (nn.Conv2d, nn.Linear)):
-        nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
-        assert module.bias is not None
-        nn.init.zeros_(module.bias)
 
 
 @register("vgg")
