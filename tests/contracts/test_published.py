@@ -36,6 +36,7 @@ REFERENCES = {
     ("densenet", "169"): "torchvision densenet169",
     ("densenet", "201"): "torchvision densenet201",
     **{("efficientnet", f"b{n}"): f"torchvision efficientnet_b{n}" for n in range(8)},
+    ("xception", "x1.0"): "timm legacy_xception",
     ("mobilenet_v1", "x1.0"): "timm mobilenetv1_100",
     ("mobilenet_v2", "x1.0"): "torchvision mobilenet_v2",
     ("mobilenet_v3", "large"): "torchvision mobilenet_v3_large",

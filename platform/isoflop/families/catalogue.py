@@ -148,6 +148,17 @@ BUILT_IN: tuple[Family, ...] = (
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 1e-4},
     ),
     Family(
+        name="xception",
+        paper="Chollet 2017, Xception, arXiv 1610.02357",
+        builder="isoflop.models.xception",
+        stem=1,
+        stems=(1, 2, 4),
+        published=2,
+        least={2: 10},  # the published stem does not pad: one place is left of 8 pixels, too few for batch norm
+        variants={"x1.0": 299},
+        recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 1e-5},
+    ),
+    Family(
         name="mobilenet_v1",
         paper="Howard et al. 2017, MobileNets, arXiv 1704.04861",
         builder="isoflop.models.mobilenet_v1",
