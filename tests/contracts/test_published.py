@@ -67,6 +67,7 @@ WITHOUT = {
     ("lenet", "5"): "neither library has it",
     ("inception_v2", "v2"): "neither library has it",
     ("alexnet", "2012"): "torchvision has the net of 2014, without groups and local response normalization",
+    **{("shake_shake", variant): "neither library has them" for variant in ("2x32d", "2x64d", "2x96d")},
 }
 SIDE = 64
 """Pixels on which outputs are compared: weights do not depend on them but for those named here."""

@@ -127,6 +127,15 @@ BUILT_IN: tuple[Family, ...] = (
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 5e-4},
     ),
     Family(
+        name="shake_shake",
+        paper="Gastaldi 2017, Shake-shake regularization, arXiv 1705.07485",
+        builder="isoflop.models.shake_shake",
+        stem=1,
+        stems=(1, 2, 4),
+        variants={"2x32d": 32, "2x64d": 32, "2x96d": 32},
+        recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 1e-4},
+    ),
+    Family(
         name="squeezenet",
         paper="Iandola et al. 2016, SqueezeNet, arXiv 1602.07360",
         builder="isoflop.models.squeezenet",
