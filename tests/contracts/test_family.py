@@ -21,8 +21,16 @@ NAMES = list(families())
 SMALL = {"depth": 0.25, "width": 0.25}
 GLOBAL = {"efficientnet", "ghostnet", "mobilenet_v3", "regnet", "vit"}
 """Families of which every place depends on the whole image, by attention or by gates."""
-UNPADDED = {("squeezenet", 4)}
-"""Families with the stem of their papers that lose what does not fill a window, at most so many places of a side:"""
+UNPADDED = {
+    ("alexnet", 4),
+    ("squeezenet", 4),
+    ("xception", 2),
+    ("inception_v3", 8),
+    ("inception_v4", 8),
+    ("inception_resnet", 8),
+}
+"""Families that lose what does not fill a window, as their papers have it, with their papers' stem: at most so many
+places of a side."""
 LOST = 3
 every_family = pytest.mark.parametrize("name", NAMES)
 every_size = pytest.mark.parametrize("size", [8, 28, 32, 64])
