@@ -267,6 +267,7 @@ BUILT_IN: tuple[Family, ...] = (
         stems=(1, 2, 4, 7, 8, 14, 16, 32),
         published=16,
         variants={"ti": 224, "s": 224, "b": 224, "l": 224},
+        knobs={"pool": ("token", "average")},
         recipe={"optim.name": "adamw", "optim.lr": 1e-3, "optim.weight_decay": 0.05, "schedule.warmup": 0.1},
     ),
 )

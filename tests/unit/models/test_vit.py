@@ -25,6 +25,23 @@ def test_variants_have_the_published_size_and_timms_names(variant, name, paramet
     assert shapes == {key: weight.shape for key, weight in ours.items()}
 
 
+def test_without_a_class_token_it_is_timms():
+    theirs = timm.create_model(
+        "vit_tiny_patch16_224", img_size=64, class_token=False, global_pool="avg", num_classes=10
+    ).eval()
+    ours = build(ModelConfig(family="vit", stem=16, pool="average"), image=(3, 64, 64), classes=10).eval()
+    ours.load_state_dict(dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=True)))
+    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(ours(images), theirs(images), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("pool", "tokens"), [("token", 50), ("average", 49)])
+def test_a_class_token_is_one_more(pool, tokens):
+    found = cost(ModelConfig(family="vit", pool=pool, depth=0.1), image=(1, 28, 28), classes=10)
+    assert {layer.output[0] for layer in found.layers if layer.kind == "Attention"} == {tokens}
+
+
 def test_flops_are_those_counted_by_hand():
     width, depth, side, patch, classes = 192, 12, 224, 16, 1000
     tokens = (side // patch) ** 2 + 1
