@@ -59,6 +59,9 @@ REFERENCES = {
     ("vit", "s"): "timm vit_small_patch16_224",
     ("vit", "b"): "timm vit_base_patch16_224",
     ("vit", "l"): "timm vit_large_patch16_224",
+    ("swin", "t"): "timm swin_tiny_patch4_window7_224",
+    ("swin", "s"): "timm swin_small_patch4_window7_224",
+    ("swin", "b"): "timm swin_base_patch4_window7_224",
 }
 DRAWN = {"init_weights": False}
 """Without it, torchvision warns that it will draw weights differently one day."""
@@ -71,7 +74,7 @@ WITHOUT = {
 }
 SIDE = 64
 """Pixels on which outputs are compared: weights do not depend on them but for those named here."""
-WHOLE = {"alexnet", "vgg", "vit"}
+WHOLE = {"alexnet", "swin", "vgg", "vit"}
 """Families whose weights depend on the resolution."""
 SIDES = dict.fromkeys(("inception_v3", "inception_v4", "inception_resnet"), 128)
 """Families whose convolutions without padding leave nothing of 64 pixels."""

@@ -270,4 +270,14 @@ BUILT_IN: tuple[Family, ...] = (
         knobs={"pool": ("token", "average")},
         recipe={"optim.name": "adamw", "optim.lr": 1e-3, "optim.weight_decay": 0.05, "schedule.warmup": 0.1},
     ),
+    Family(
+        name="swin",
+        paper="Liu et al. 2021, Swin Transformer, arXiv 2103.14030",
+        builder="isoflop.models.swin",
+        stem=2,
+        stems=(1, 2, 4),
+        published=4,
+        variants={"t": 224, "s": 224, "b": 224},
+        recipe={"optim.name": "adamw", "optim.lr": 1e-3, "optim.weight_decay": 0.05, "schedule.warmup": 0.1},
+    ),
 )

@@ -6,8 +6,9 @@ where paths meet, the field is what any of them sees. These are the intervals of
 fields of convolutional neural networks (distill.pub/2019/computing-receptive-fields, section "Derivation"): paths whose
 windows are not centred alike meet rightly.
 
-Attention over places, and a mean or a dense layer over a whole map, see everything. A gate (one number a channel that
-multiplies a map) brings global context, which is told apart: squeeze-and-excitation leaves the window as it is.
+Attention over places, and a mean or a dense layer over a whole map, see everything; attention within windows is taken
+for attention over all, an upper bound. A gate (one number a channel that multiplies a map) brings global context, which
+is told apart: squeeze-and-excitation leaves the window as it is.
 """
 
 from __future__ import annotations

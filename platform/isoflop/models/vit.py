@@ -15,13 +15,14 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from isoflop.config import ModelConfig
+from isoflop.models.heads import width_and_heads
 from isoflop.models.net import Body
 from isoflop.models.registry import register
-from isoflop.scaling import Shape, round_channels
+from isoflop.scaling import Shape
 
 VARIANTS: Mapping[str, tuple[int, int]] = {"ti": (12, 192), "s": (12, 384), "b": (12, 768), "l": (24, 1024)}
 """Transformer blocks and channels."""
-HEAD, SMALL_HEAD, SMALL = 64, 16, 192
+HEAD = 64
 POOLS: Mapping[str, str] = {"token": "token", "average": "avg"}
 """What timm calls them."""
 
@@ -32,7 +33,7 @@ class ViT(Body):
     def __init__(self, shape: Shape, variant: str, *, pool: str, channels: int, drop_path: float) -> None:
         super().__init__()
         depth, base = VARIANTS[variant]
-        width, heads = width_and_heads(base * shape.width)
+        width, heads = width_and_heads(base * shape.width, HEAD)
         self.patch, self.channels = shape.stem, width
         self.blocks = VisionTransformer(
             img_size=shape.resolution,
@@ -56,13 +57,6 @@ class ViT(Body):
         """The class token's vector, or the patches' mean, after the last norm."""
         vector: Tensor = self.blocks(x)
         return vector
-
-
-def width_and_heads(wanted: float) -> tuple[int, int]:
-    """Channels and heads near a wanted width: channels are a multiple of the heads' size."""
-    head = HEAD if wanted >= SMALL * 0.9 else SMALL_HEAD
-    channels = round_channels(wanted, head)
-    return channels, channels // head
 
 
 @register("vit")

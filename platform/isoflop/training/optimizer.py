@@ -13,7 +13,7 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from isoflop.config import OptimConfig
 
-TOKENS = ("pos_embed", "cls_token", "reg_token")
+TOKENS = ("pos_embed", "cls_token", "reg_token", "relative_position_bias_table")
 
 
 class Eager(Optimizer):

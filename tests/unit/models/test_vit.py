@@ -8,7 +8,6 @@ import torch
 
 from isoflop.config import ModelConfig
 from isoflop.models import build, cost
-from isoflop.models.vit import width_and_heads
 
 
 @pytest.mark.parametrize(
@@ -48,27 +47,6 @@ def test_flops_are_those_counted_by_hand():
     block = 12 * tokens * width**2 + 2 * tokens**2 * width  # qkv, out and mlp; then the two products of attention
     macs = (tokens - 1) * 3 * patch**2 * width + depth * block + width * classes
     assert cost(ModelConfig(family="vit", stem=16), image=(3, side, side), classes=classes).macs == macs
-
-
-@pytest.mark.parametrize(
-    ("width", "expected"),
-    [
-        (2, (16, 1)),
-        (48, (48, 3)),
-        (65, (64, 4)),
-        (96, (96, 6)),
-        (192, (192, 3)),
-        (384, (384, 6)),
-        (768, (768, 12)),
-    ],
-)
-def test_heads_keep_their_size(width, expected):
-    assert width_and_heads(width) == expected
-
-
-def test_wider_is_never_narrower():
-    widths = [width_and_heads(wanted)[0] for wanted in range(1, 800)]
-    assert widths == sorted(widths)
 
 
 def test_a_patch_as_large_as_the_image_leaves_one_place():

@@ -16,6 +16,7 @@ class Net(nn.Module):
         self.norm = nn.BatchNorm2d(4)
         self.pos_embed = nn.Parameter(torch.zeros(1, 5, 4))
         self.cls_token = nn.Parameter(torch.zeros(1, 1, 4))
+        self.relative_position_bias_table = nn.Parameter(torch.zeros(9, 4))
         self.head = nn.Linear(4, 2)
 
 
