@@ -59,6 +59,7 @@ REFERENCES = {
     ("vit", "s"): "timm vit_small_patch16_224",
     ("vit", "b"): "timm vit_base_patch16_224",
     ("vit", "l"): "timm vit_large_patch16_224",
+    **{("pvt", f"b{n}"): f"timm pvt_v2_b{n}" for n in range(6)},
     ("swin", "t"): "timm swin_tiny_patch4_window7_224",
     ("swin", "s"): "timm swin_small_patch4_window7_224",
     ("swin", "b"): "timm swin_base_patch4_window7_224",

@@ -280,4 +280,15 @@ BUILT_IN: tuple[Family, ...] = (
         variants={"t": 224, "s": 224, "b": 224},
         recipe={"optim.name": "adamw", "optim.lr": 1e-3, "optim.weight_decay": 0.05, "schedule.warmup": 0.1},
     ),
+    Family(
+        name="pvt",
+        paper="Wang et al. 2022, PVT v2, arXiv 2106.13797",
+        builder="isoflop.models.pvt",
+        stem=2,
+        stems=(1, 2, 4),
+        published=4,
+        variants={"b0": 224, "b1": 224, "b2": 224, "b3": 224, "b4": 224, "b5": 224},
+        knobs={"attention": ("reduced", "linear")},
+        recipe={"optim.name": "adamw", "optim.lr": 1e-3, "optim.weight_decay": 0.05, "schedule.warmup": 0.1},
+    ),
 )
