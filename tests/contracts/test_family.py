@@ -19,7 +19,7 @@ from isoflop.scaling import smallest
 CLASSES = 10
 NAMES = list(families())
 SMALL = {"depth": 0.25, "width": 0.25}
-GLOBAL = {"efficientnet", "ghostnet", "mobilenet_v3", "pvt", "regnet", "swin", "vit"}
+GLOBAL = {"coatnet", "efficientnet", "ghostnet", "mobilenet_v3", "pvt", "regnet", "swin", "vit"}
 """Families of which every place depends on the whole image, by attention or by gates. Swin's windows are counted as
 attention over all, which is true of its last map up to 56 patches a side (tests/unit/models/test_swin.py)."""
 UNPADDED = {

@@ -59,6 +59,7 @@ REFERENCES = {
     ("vit", "s"): "timm vit_small_patch16_224",
     ("vit", "b"): "timm vit_base_patch16_224",
     ("vit", "l"): "timm vit_large_patch16_224",
+    **{("coatnet", f"{n}"): f"timm coatnet_{n}_224" for n in range(4)},
     **{("pvt", f"b{n}"): f"timm pvt_v2_b{n}" for n in range(6)},
     ("swin", "t"): "timm swin_tiny_patch4_window7_224",
     ("swin", "s"): "timm swin_small_patch4_window7_224",
@@ -75,7 +76,7 @@ WITHOUT = {
 }
 SIDE = 64
 """Pixels on which outputs are compared: weights do not depend on them but for those named here."""
-WHOLE = {"alexnet", "swin", "vgg", "vit"}
+WHOLE = {"alexnet", "coatnet", "swin", "vgg", "vit"}
 """Families whose weights depend on the resolution."""
 SIDES = dict.fromkeys(("inception_v3", "inception_v4", "inception_resnet"), 128)
 """Families whose convolutions without padding leave nothing of 64 pixels."""

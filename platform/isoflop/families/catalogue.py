@@ -291,4 +291,14 @@ BUILT_IN: tuple[Family, ...] = (
         knobs={"attention": ("reduced", "linear")},
         recipe={"optim.name": "adamw", "optim.lr": 1e-3, "optim.weight_decay": 0.05, "schedule.warmup": 0.1},
     ),
+    Family(
+        name="coatnet",
+        paper="Dai et al. 2021, CoAtNet, arXiv 2106.04803",
+        builder="isoflop.models.coatnet",
+        stem=1,
+        stems=(1, 2, 4),
+        published=2,
+        variants={"0": 224, "1": 224, "2": 224, "3": 224},
+        recipe={"optim.name": "adamw", "optim.lr": 1e-3, "optim.weight_decay": 0.05, "schedule.warmup": 0.1},
+    ),
 )

@@ -162,17 +162,26 @@ def _watched(net: Net, tally: Tally, fields: Fields) -> Iterator[list[Call]]:
 
 def _layers(calls: list[Call], spent: dict[str, int], side: int) -> Iterator[Layer]:
     """One layer a module, however often it was called."""
+    called = {call[1] for call in calls}
     for name, module, output, field in {call[0]: call for call in calls}.values():
         layer = Layer(
             name=name,
             kind=type(module).__name__,
             output=tuple(output.shape[1:]),
-            parameters=sum(parameter.numel() for parameter in module.parameters(recurse=False)),
+            parameters=sum(parameter.numel() for parameter in _own(module, called)),
             flops=spent.get(name, 0),
             receptive_field=_pixels(field, side),
         )
         if layer.parameters or layer.flops or not any(module.children()):
             yield layer
+
+
+def _own(module: nn.Module, called: set[nn.Module]) -> Iterator[nn.Parameter]:
+    """The parameters of a module and of those below it that are never called: what they keep is used by it."""
+    yield from module.parameters(recurse=False)
+    for child in module.children():
+        if child not in called:
+            yield from _own(child, called)
 
 
 def _pixels(field: Field, side: int) -> int:
