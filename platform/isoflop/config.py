@@ -87,6 +87,8 @@ class ModelConfig(Part):
         wrong = []
         if self.stem is not None and self.stem not in row.stems:
             wrong.append(Fault("stem", f"{self.stem} is not a legal value of {row.name}", _one_of(row.stems)))
+        if self.drop_path and not row.residual:
+            wrong.append(Fault("drop_path", f"{row.name} has no residual paths that could be dropped", "leave it out"))
         for key, value in self.knobs.items():
             if key not in row.knobs:
                 known = {*row.knobs, *type(self).model_fields}
@@ -242,8 +244,9 @@ FIXED_BY_STUDY = frozenset({"train.axis", "train.horizon", "train.reports", "tra
 def known_keys(family_name: str | None = None) -> frozenset[str]:
     """Every dotted key that a space may set, with the knobs of one family or of all."""
     rows = [family(family_name)] if family_name else families().values()
+    nowhere = FIXED_BY_STUDY if any(row.residual for row in rows) else FIXED_BY_STUDY | {"model.drop_path"}
     keys = {f"{section}.{field}" for section, part in SECTIONS.items() for field in part.model_fields}
-    return frozenset(keys | {f"model.{knob}" for row in rows for knob in row.knobs}) - FIXED_BY_STUDY
+    return frozenset(keys | {f"model.{knob}" for row in rows for knob in row.knobs}) - nowhere
 
 
 def default_of(key: str, family_name: str) -> Scalar:

@@ -42,6 +42,17 @@ def test_a_knob_belongs_to_its_family_alone():
     assert "model.block" in known_keys()
 
 
+def test_only_a_family_with_residual_paths_has_any_to_drop():
+    assert "model.drop_path" in known_keys("resnet")
+    assert "model.drop_path" not in known_keys("vgg")
+    assert "model.drop_path" in known_keys()
+
+
+def test_parts_are_knobs_whose_first_value_is_the_default():
+    assert family("lenet").knobs["activation"][0] == default_of("model.activation", "lenet") == "tanh"
+    assert family("vgg").knobs["norm"][0] == default_of("model.norm", "vgg") == "none"
+
+
 def test_an_unknown_family_is_told_with_the_nearest():
     with pytest.raises(UnknownError, match=r"model.family: unknown family 'resnt'; did you mean 'resnet'\?"):
         family("resnt")

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from isoflop.families.row import Family
 
-NORM = ("batch", "layer", "group", "instance", "none")
 ACTIVATION = ("relu", "leaky_relu", "prelu", "elu", "silu", "gelu", "tanh")
 ATTENTION = ("none", "se", "cbam", "ge", "nonlocal")
 CONVOLUTION = ("standard", "separable", "grouped", "dilated")
 DOWNSAMPLE = ("max", "average", "lp", "mixed", "stochastic", "fractional", "stride")
+INIT = ("published", "he", "glorot")
+HE = ("he", "glorot")
+"""Initializations of nets that were published with the first."""
+NORM = ("batch", "layer", "group", "instance")
 POOL = ("average", "max", "adaptive", "pyramid", "attention")
+
+
+def first(kind: str, kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """Kinds of a part, the one that a family is made of at their head."""
+    return (kind, *(other for other in kinds if other != kind))
+
+
+CONVOLUTIONAL = {"norm": NORM, "activation": ACTIVATION, "attention": ATTENTION, "pool": POOL, "init": INIT}
+"""Parts of nets of convolutions, batch norms and ReLU whose last map is averaged."""
 
 BUILT_IN: tuple[Family, ...] = (
     Family(
@@ -18,14 +30,8 @@ BUILT_IN: tuple[Family, ...] = (
         builder="isoflop.models.basic_cnn",
         stem=1,
         stems=(1, 2),
-        knobs={
-            "convolution": CONVOLUTION,
-            "norm": NORM,
-            "activation": ACTIVATION,
-            "attention": ATTENTION,
-            "downsample": DOWNSAMPLE,
-            "pool": POOL,
-        },
+        parts=CONVOLUTIONAL | {"convolution": CONVOLUTION, "norm": (*NORM, "none"), "downsample": DOWNSAMPLE},
+        residual=False,
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 5e-4},
     ),
     Family(
@@ -35,6 +41,8 @@ BUILT_IN: tuple[Family, ...] = (
         stem=1,
         stems=(1, 2, 4),
         variants={"5": 32},
+        parts={"activation": first("tanh", ACTIVATION), "downsample": first("average", DOWNSAMPLE), "init": INIT},
+        residual=False,
         recipe={"optim.name": "adamw", "optim.lr": 2e-3, "optim.weight_decay": 0.01},
     ),
     Family(
@@ -46,6 +54,8 @@ BUILT_IN: tuple[Family, ...] = (
         published=4,
         least={4: 64},  # the published net's pooling does not pad: nothing is left of 60 pixels
         variants={"2012": 224, "2014": 224},
+        parts={"activation": ACTIVATION, "attention": ATTENTION, "downsample": DOWNSAMPLE, "init": HE},
+        residual=False,
         recipe={"optim.name": "sgd", "optim.lr": 0.01, "optim.weight_decay": 5e-4},
     ),
     Family(
@@ -55,7 +65,15 @@ BUILT_IN: tuple[Family, ...] = (
         stem=1,
         stems=(1, 2, 4),
         variants={"11": 224, "13": 224, "16": 224, "19": 224},
-        knobs={"norm": ("none", "batch")},
+        knobs={"norm": ("none", *NORM)},
+        parts={
+            "convolution": CONVOLUTION,
+            "activation": ACTIVATION,
+            "attention": ATTENTION,
+            "downsample": DOWNSAMPLE,
+            "init": HE,
+        },
+        residual=False,
         recipe={"optim.name": "sgd", "optim.lr": 0.01, "optim.weight_decay": 5e-4},
     ),
     Family(
@@ -68,6 +86,8 @@ BUILT_IN: tuple[Family, ...] = (
         least={8: 16},  # one place is left of 8 pixels, and batch norm cannot be trained on one place of one image
         variants={"v1": 224},
         knobs={"auxiliary": (True, False)},
+        parts={"norm": NORM, "init": INIT},
+        residual=False,
         recipe={"optim.name": "sgd", "optim.lr": 0.05, "optim.weight_decay": 5e-4},
     ),
     Family(
@@ -79,6 +99,8 @@ BUILT_IN: tuple[Family, ...] = (
         published=8,
         least={8: 16},  # one place is left of 8 pixels, and batch norm cannot be trained on one place of one image
         variants={"v2": 224},
+        parts={"norm": NORM, "init": INIT},
+        residual=False,
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 1e-4},
     ),
     Family(
@@ -91,6 +113,8 @@ BUILT_IN: tuple[Family, ...] = (
         least={8: 112},  # without padding less than 2x2 places are left of smaller ones
         variants={"v3": 299},
         knobs={"auxiliary": (True, False)},
+        parts={"norm": ("batch", "layer", "group"), "init": INIT},  # instance: an auxiliary map has one place
+        residual=False,
         recipe={"optim.name": "sgd", "optim.lr": 0.05, "optim.weight_decay": 1e-4},
     ),
     Family(
@@ -102,6 +126,8 @@ BUILT_IN: tuple[Family, ...] = (
         published=8,
         least={8: 112},  # without padding less than 2x2 places are left of smaller ones
         variants={"v4": 299},
+        parts={"norm": NORM, "init": INIT},
+        residual=False,
         recipe={"optim.name": "sgd", "optim.lr": 0.05, "optim.weight_decay": 1e-4},
     ),
     Family(
@@ -113,6 +139,7 @@ BUILT_IN: tuple[Family, ...] = (
         published=8,
         least={8: 112},  # without padding less than 2x2 places are left of smaller ones
         variants={"v2": 299},
+        parts={"norm": NORM, "init": INIT},
         recipe={"optim.name": "sgd", "optim.lr": 0.05, "optim.weight_decay": 1e-4},
     ),
     Family(
@@ -124,6 +151,7 @@ BUILT_IN: tuple[Family, ...] = (
         published=4,
         variants={"18": 224, "34": 224, "50": 224, "101": 224, "152": 224, "x50": 224, "x101": 224},
         knobs={"block": ("published", "bottleneck", "basic")},
+        parts=CONVOLUTIONAL | {"convolution": CONVOLUTION},
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 5e-4},
     ),
     Family(
@@ -144,6 +172,8 @@ BUILT_IN: tuple[Family, ...] = (
         published=4,
         least={4: 24},  # the published net pads nowhere between its stages: version 1.0 leaves nothing of 20 pixels
         variants={"1.1": 224, "1.0": 224},
+        parts={"activation": ACTIVATION, "attention": ATTENTION, "downsample": DOWNSAMPLE, "init": INIT},
+        residual=False,
         recipe={"optim.name": "adamw", "optim.lr": 1e-3, "optim.weight_decay": 0.01},
     ),
     Family(
@@ -154,6 +184,8 @@ BUILT_IN: tuple[Family, ...] = (
         stems=(1, 2, 4),
         published=4,
         variants={"121": 224, "161": 224, "169": 224, "201": 224},
+        parts=CONVOLUTIONAL | {"convolution": CONVOLUTION, "downsample": first("average", DOWNSAMPLE), "init": HE},
+        residual=False,
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 1e-4},
     ),
     Family(
@@ -165,6 +197,7 @@ BUILT_IN: tuple[Family, ...] = (
         published=2,
         least={2: 10},  # the published stem does not pad: one place is left of 8 pixels, too few for batch norm
         variants={"x1.0": 299},
+        parts=CONVOLUTIONAL,
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 1e-5},
     ),
     Family(
@@ -175,6 +208,8 @@ BUILT_IN: tuple[Family, ...] = (
         stems=(1, 2, 4),
         published=2,
         variants={"x1.0": 224},
+        parts=CONVOLUTIONAL | {"activation": ("relu6", *ACTIVATION)},
+        residual=False,
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 4e-5},
     ),
     Family(
@@ -185,6 +220,7 @@ BUILT_IN: tuple[Family, ...] = (
         stems=(1, 2, 4),
         published=2,
         variants={"x1.0": 224},
+        parts=CONVOLUTIONAL | {"activation": ("relu6", *ACTIVATION)},
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 4e-5},
     ),
     Family(
@@ -195,6 +231,12 @@ BUILT_IN: tuple[Family, ...] = (
         stems=(1, 2, 4),
         published=2,
         variants={"large": 224, "small": 224},
+        parts={
+            "norm": NORM,
+            "activation": ("published", *ACTIVATION),
+            "attention": first("se", ATTENTION),
+            "init": INIT,
+        },
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 4e-5},
     ),
     Family(
@@ -205,6 +247,8 @@ BUILT_IN: tuple[Family, ...] = (
         stems=(1, 2, 4),
         published=4,
         variants={"x1.0": 224, "x0.5": 224, "x1.5": 224, "x2.0": 224},
+        parts=CONVOLUTIONAL,
+        residual=False,
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 4e-5},
     ),
     Family(
@@ -215,6 +259,7 @@ BUILT_IN: tuple[Family, ...] = (
         stems=(1, 2, 4),
         published=2,
         variants={"x1.0": 224, "x0.5": 224, "x1.3": 224},
+        parts={"norm": NORM, "activation": ACTIVATION, "attention": first("se", ATTENTION), "init": INIT},
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 4e-5},
     ),
     Family(
@@ -225,6 +270,7 @@ BUILT_IN: tuple[Family, ...] = (
         stems=(1, 2, 4),
         published=2,
         variants={"b0": 224, "b1": 240, "b2": 260, "b3": 300, "b4": 380, "b5": 456, "b6": 528, "b7": 600},
+        parts=CONVOLUTIONAL | {"activation": first("silu", ACTIVATION), "attention": first("se", ATTENTION)},
         recipe={"optim.name": "adamw", "optim.lr": 3e-3, "optim.weight_decay": 0.02},
     ),
     Family(
@@ -235,6 +281,7 @@ BUILT_IN: tuple[Family, ...] = (
         stems=(1, 2, 4),
         published=2,
         variants={"0": 224, "1": 240, "2": 260, "3": 280, "4": 300},
+        parts=CONVOLUTIONAL | {"activation": ("relu6", *ACTIVATION)},
         recipe={"optim.name": "adamw", "optim.lr": 3e-3, "optim.weight_decay": 0.02},
     ),
     Family(
@@ -247,6 +294,7 @@ BUILT_IN: tuple[Family, ...] = (
         variants=dict.fromkeys(
             [f"{kind}{size}" for kind in "yx" for size in ("400m", "800m", "1.6g", "3.2g", "8g", "16g")], 224
         ),
+        parts={"norm": NORM, "activation": ACTIVATION, "pool": POOL, "init": INIT},
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 5e-5},
     ),
     Family(
@@ -257,6 +305,12 @@ BUILT_IN: tuple[Family, ...] = (
         stems=(1, 2, 4),
         published=4,
         variants={"t": 224, "s": 224, "b": 224, "l": 224},
+        parts={
+            "activation": first("gelu", ACTIVATION),
+            "attention": ATTENTION,
+            "pool": ("average", "max", "attention"),  # its norm has one scale a channel
+            "init": INIT,
+        },
         recipe={"optim.name": "adamw", "optim.lr": 2e-3, "optim.weight_decay": 0.05, "schedule.warmup": 0.1},
     ),
     Family(
@@ -268,6 +322,7 @@ BUILT_IN: tuple[Family, ...] = (
         published=16,
         variants={"ti": 224, "s": 224, "b": 224, "l": 224},
         knobs={"pool": ("token", "average")},
+        parts={"activation": first("gelu", ACTIVATION), "init": INIT},
         recipe={"optim.name": "adamw", "optim.lr": 1e-3, "optim.weight_decay": 0.05, "schedule.warmup": 0.1},
     ),
     Family(
@@ -278,6 +333,7 @@ BUILT_IN: tuple[Family, ...] = (
         stems=(1, 2, 4),
         published=4,
         variants={"t": 224, "s": 224, "b": 224},
+        parts={"activation": first("gelu", ACTIVATION), "init": INIT},
         recipe={"optim.name": "adamw", "optim.lr": 1e-3, "optim.weight_decay": 0.05, "schedule.warmup": 0.1},
     ),
     Family(
@@ -289,6 +345,7 @@ BUILT_IN: tuple[Family, ...] = (
         published=4,
         variants={"b0": 224, "b1": 224, "b2": 224, "b3": 224, "b4": 224, "b5": 224},
         knobs={"attention": ("reduced", "linear")},
+        parts={"activation": first("gelu", ACTIVATION), "init": INIT},
         recipe={"optim.name": "adamw", "optim.lr": 1e-3, "optim.weight_decay": 0.05, "schedule.warmup": 0.1},
     ),
     Family(
@@ -299,6 +356,7 @@ BUILT_IN: tuple[Family, ...] = (
         stems=(1, 2, 4),
         published=2,
         variants={"0": 224, "1": 224, "2": 224, "3": 224},
+        parts={"activation": first("gelu", ACTIVATION), "init": INIT},
         recipe={"optim.name": "adamw", "optim.lr": 1e-3, "optim.weight_decay": 0.05, "schedule.warmup": 0.1},
     ),
 )

@@ -32,7 +32,11 @@ class Family:
     """Published nets that depth and width count from, the default first, each with the pixels it was published for."""
     knobs: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
     """Settings of this family alone under `model.`: name to legal values, the default first. `variant` is one of them
-    where there are several."""
+    where there are several, and so are `parts`."""
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Building blocks that are exchanged once the net is made: name to kinds, first the one that the net is made of."""
+    residual: bool = True
+    """Whether there are residual paths, which `model.drop_path` drops."""
     recipe: Mapping[str, Scalar] = field(default_factory=dict)
     """Where the family's usual recipe differs from the defaults of a configuration, by dotted key."""
     alpha: float = 1.2
@@ -40,6 +44,6 @@ class Family:
     gamma: float = 1.15
 
     def __post_init__(self) -> None:
-        """Make the variants a knob."""
-        if len(self.variants) > 1:
-            object.__setattr__(self, "knobs", {"variant": tuple(self.variants), **self.knobs})
+        """Make knobs of the variants and the parts."""
+        several = {"variant": tuple(self.variants)} if len(self.variants) > 1 else {}
+        object.__setattr__(self, "knobs", {**several, **self.knobs, **self.parts})

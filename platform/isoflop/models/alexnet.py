@@ -21,8 +21,9 @@ from torch import Tensor, nn
 
 from isoflop.config import ModelConfig
 from isoflop.families import family
+from isoflop.models.blocks.initialization import initialize
 from isoflop.models.net import Body, Staged
-from isoflop.models.plain import dense, initialize
+from isoflop.models.plain import dense
 from isoflop.models.registry import register
 from isoflop.models.stride import fitted
 from isoflop.scaling import Shape, round_channels
@@ -87,7 +88,11 @@ class AlexNet(Staged):
             self._end(parts, stride, normed=variant.normed > place)
         self.channels = shape.channels(WIDTH)
         self.dense = dense(inputs, min(GRID, side), self.channels, dropout=dropout)
-        self.apply(initialize)
+        self.apply(self.initialize)
+
+    def initialize(self, module: nn.Module) -> None:
+        """He et al. 2015, biases zero."""
+        initialize("he", module)
 
     def _end(self, parts: list[nn.Module], stride: int, *, normed: bool) -> None:
         """Make a stage of its parts."""

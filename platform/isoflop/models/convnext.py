@@ -52,8 +52,8 @@ class ConvNeXt(Staged):
         self.apply(_initialize)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The last map, averaged over its place, then normalized."""
-        vector: Tensor = self.norm(self.last(x).mean((2, 3), keepdim=True))
+        """The last map, pooled, then normalized."""
+        vector: Tensor = self.norm(self.pool(self.last(x))[:, :, None, None])
         return vector.flatten(1)
 
 

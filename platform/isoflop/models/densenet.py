@@ -1,7 +1,8 @@
 """DenseNet (Huang et al. 2017, arXiv 1608.06993) of timm's dense blocks.
 
 With stem 4 at depth and width 1 a variant is the published net, its weights in torchvision's order; stem 1 is the stem
-for small images (section 3 of the paper, CIFAR). Width scales the growth rate, depth the layers of each block.
+for small images (section 3 of the paper, CIFAR). Width scales the growth rate, depth the layers of each block. Maps are
+set side by side, not added, so that there are no residual paths that `drop_path` could drop.
 """
 
 from __future__ import annotations
@@ -50,11 +51,16 @@ class DenseNet(Staged):
             self.strides.append(stride)
         self.norm = BatchNormAct2d(width)
         self.channels = width
-        self.apply(_initialize)
+        self.apply(self.initialize)
+
+    def initialize(self, module: nn.Module) -> None:
+        """He et al. 2015."""
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The last map, normalized and averaged over its place."""
-        vector: Tensor = self.norm(self.last(x)).mean((2, 3))
+        """The last map, normalized and pooled."""
+        vector: Tensor = self.pool(self.norm(self.last(x)))
         return vector
 
 
@@ -69,11 +75,6 @@ def _transition(inputs: int, outputs: int, step: int) -> nn.Sequential:
     found: nn.Sequential = DenseTransition(inputs, outputs)
     found.pool = nn.AvgPool2d(step, ceil_mode=True) if step > 1 else nn.Identity()
     return found
-
-
-def _initialize(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight)
 
 
 @register("densenet")

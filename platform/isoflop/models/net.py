@@ -9,6 +9,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from isoflop.models.blocks.pooling import Average, Pooling
 from isoflop.scaling import Shape
 
 LAYOUT = torch.channels_last
@@ -46,6 +47,9 @@ class Body(nn.Module):
         """What makes logits (N, classes) of what `forward` gives."""
         return nn.Sequential(nn.Dropout(dropout), nn.Linear(self.channels, classes))
 
+    def initialize(self, module: nn.Module) -> None:
+        """Draw a module's own weights as the family does; by default they stay as torch draws them."""
+
     @abstractmethod
     def features(self, x: Tensor) -> dict[int, Tensor]:
         """Maps (N, channels, H, W) by their stride in pixels, ascending: the last map of each stride.
@@ -66,7 +70,7 @@ class Body(nn.Module):
 
 
 class Staged(Body):
-    """A stem, then stages one after the other; the vector is the mean of the last map.
+    """A stem, then stages one after the other; the vector is the last map, pooled, by default to its mean.
 
     A subclass makes `stem` and fills the lists; it overrides `forward` where the vector is another.
     """
@@ -77,6 +81,7 @@ class Staged(Body):
         self.stages = nn.ModuleList()
         self.strides: list[int] = []
         """The stride in pixels of each stage's map."""
+        self.pool: Pooling = Average()
 
     def features(self, x: Tensor) -> dict[int, Tensor]:
         """The map after each stage by stride; of stages with equal stride, the last."""
@@ -95,8 +100,9 @@ class Staged(Body):
         return found
 
     def forward(self, x: Tensor) -> Tensor:
-        """The last map, averaged over its place."""
-        return self.last(x).mean((2, 3))
+        """The last map, pooled over its places."""
+        vector: Tensor = self.pool(self.last(x))
+        return vector
 
 
 class Net(nn.Module):

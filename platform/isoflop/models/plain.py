@@ -19,11 +19,3 @@ def dense(inputs: int, grid: int, outputs: int, *, dropout: float) -> nn.Sequent
         nn.Linear(outputs, outputs),
         nn.ReLU(inplace=True),
     )
-
-
-def initialize(module: nn.Module) -> None:
-    """Draw weights so that what passes the activations keeps its scale (He et al. 2015, arXiv 1502.01852)."""
-    if isinstance(module, (nn.Conv2d, nn.Linear)):
-        nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
-        assert module.bias is not None
-        nn.init.zeros_(module.bias)

@@ -49,7 +49,8 @@ def builder(name: str) -> Builder:
 def build(model: ModelConfig, *, image: tuple[int, int, int], classes: int, seed: int | None = None) -> Net:
     """A net for images stored as (channels, height, width), with weights drawn from the seed.
 
-    Torch's global generators are left as they were. Raises `SpecError` for a shape that cannot be.
+    Torch's global generators are left as they were. Raises `SpecError` for a shape that cannot be, or that has nothing
+    where a building block should be exchanged.
     """
     channels, height, _ = image
     shape = Shape.of(model, height)
@@ -58,4 +59,9 @@ def build(model: ModelConfig, *, image: tuple[int, int, int], classes: int, seed
         if seed is not None:
             # Weights are drawn on the CPU; torch.manual_seed would reset the generators of GPUs too.
             torch.default_generator.manual_seed(seed)
-        return Net(make(shape, model, channels), shape, classes=classes, dropout=model.dropout)
+        body = make(shape, model, channels)
+        if any(model.knob(part) != kinds[0] for part, kinds in family(model.family).parts.items()):
+            from isoflop.models.exchange import exchange  # its blocks take long to import, and most nets need none
+
+            exchange(body, model, (channels, shape.resolution))
+        return Net(body, shape, classes=classes, dropout=model.dropout)

@@ -72,7 +72,14 @@ class ResNet(Staged):
             width, stride = outputs * block.expansion, stride * step
             self.strides.append(stride)
         self.channels = width
-        self.apply(_initialize)
+        self.apply(self.initialize)
+
+    def initialize(self, module: nn.Module) -> None:
+        """He et al. 2015 by outputs; each block begins as the identity (Goyal et al. 2017, arXiv 1706.02677)."""
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        if isinstance(module, (BasicBlock, Bottleneck)):
+            module.zero_init_last()
 
 
 def _stem(inputs: int, outputs: int, stride: int) -> nn.Sequential:
@@ -95,13 +102,6 @@ def _stage(block: Block, inputs: int, planes: int, stride: int, drops: list[floa
 def _drops(rate: float, layers: int) -> list[float]:
     """Stochastic depth, growing linearly with depth (Huang et al. 2016, arXiv 1603.09382)."""
     return [rate * index / max(1, layers - 1) for index in range(layers)]
-
-
-def _initialize(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    if isinstance(module, (BasicBlock, Bottleneck)):
-        module.zero_init_last()  # each block begins as the identity (Goyal et al. 2017, arXiv 1706.02677)
 
 
 @register("resnet")

@@ -13,8 +13,10 @@ from collections.abc import Iterator, Mapping
 from torch import Tensor, nn
 
 from isoflop.config import ModelConfig
+from isoflop.models.blocks.initialization import initialize
+from isoflop.models.blocks.normalization import normalization
 from isoflop.models.net import Body, Staged
-from isoflop.models.plain import dense, initialize
+from isoflop.models.plain import dense
 from isoflop.models.registry import register
 from isoflop.models.stride import fitted
 from isoflop.scaling import Shape
@@ -34,18 +36,22 @@ GRID = 7
 class VGG(Staged):
     """Five stages that end in pooling, and two dense layers."""
 
-    def __init__(self, shape: Shape, variant: str, *, channels: int, normed: bool, dropout: float) -> None:
+    def __init__(self, shape: Shape, variant: str, *, channels: int, norm: str, dropout: float) -> None:
         super().__init__()
         side, stride, inputs = -(-shape.resolution // shape.stem), shape.stem, channels
         for place, step in enumerate(fitted((2,) * len(WIDTHS), side)):
             outputs, layers = shape.channels(WIDTHS[place]), shape.layers(VARIANTS[variant][place])
             first = shape.stem if place == 0 else 1
-            self.stages.append(nn.Sequential(*_stage(inputs, outputs, layers, first, step, normed=normed)))
+            self.stages.append(nn.Sequential(*_stage(inputs, outputs, layers, first, step, norm=norm)))
             inputs, stride, side = outputs, stride * step, -(-side // step)
             self.strides.append(stride)
         self.channels = shape.channels(WIDTH)
         self.dense = dense(inputs, min(GRID, side), self.channels, dropout=dropout)
-        self.apply(initialize)
+        self.apply(self.initialize)
+
+    def initialize(self, module: nn.Module) -> None:
+        """He et al. 2015, biases zero."""
+        initialize("he", module)
 
     def forward(self, x: Tensor) -> Tensor:
         """The vector after the second dense layer."""
@@ -53,14 +59,14 @@ class VGG(Staged):
         return vector
 
 
-def _stage(inputs: int, outputs: int, layers: int, first: int, step: int, *, normed: bool) -> Iterator[nn.Module]:
+def _stage(inputs: int, outputs: int, layers: int, first: int, step: int, *, norm: str) -> Iterator[nn.Module]:
     """Convolutions, the first with a stride of its own, and pooling."""
     for layer in range(layers):
         stride = first if layer == 0 else 1
         kernel = max(3, 2 * stride - 1)  # no pixel is left unseen
         yield nn.Conv2d(inputs if layer == 0 else outputs, outputs, kernel, stride, padding=kernel // 2)
-        if normed:
-            yield nn.BatchNorm2d(outputs)
+        if norm != "none":
+            yield normalization(norm, outputs)
         yield nn.ReLU(inplace=True)
     if step > 1:
         yield nn.MaxPool2d(step, ceil_mode=True)
@@ -69,4 +75,4 @@ def _stage(inputs: int, outputs: int, layers: int, first: int, step: int, *, nor
 @register("vgg")
 def build(shape: Shape, model: ModelConfig, channels: int) -> Body:
     """VGG of a shape; depth is convolutions a stage."""
-    return VGG(shape, model.variant, channels=channels, normed=model.knob("norm") == "batch", dropout=model.dropout)
+    return VGG(shape, model.variant, channels=channels, norm=str(model.knob("norm")), dropout=model.dropout)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 
 from timm.layers import LayerNorm2d
 from torch import nn
 
 GROUPS = 32
-"""Groups of group normalization, or as many of them as divide the channels (Wu & He 2018, arXiv 1803.08494)."""
+"""Groups of group normalization, or as many as divide the channels (Wu & He 2018, arXiv 1803.08494, section 3.2)."""
+LEAST = 2
+"""Channels of a group: with one, it would be instance normalization."""
 
 
 def _grouped(channels: int) -> nn.Module:
-    return nn.GroupNorm(math.gcd(GROUPS, channels), channels)
+    most = max(1, min(GROUPS, channels // LEAST))
+    return nn.GroupNorm(next(groups for groups in range(most, 0, -1) if channels % groups == 0), channels)
 
 
 def _instance(channels: int) -> nn.Module:

@@ -16,11 +16,9 @@ LEVELS = (1, 2)
 
 
 class Pooling(nn.Module):
-    """Maps (N, C, H, W) to vectors (N, length)."""
+    """Maps (N, C, H, W) to vectors (N, `factor` * C)."""
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.length = channels
+    factor = 1
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
@@ -46,8 +44,7 @@ class Maximum(Pooling):
 class Adaptive(Pooling):
     """Means over a grid, so that the vector knows where."""
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels * GRID**2)
+    factor = GRID**2
 
     def forward(self, x: Tensor) -> Tensor:
         """Pool."""
@@ -57,8 +54,7 @@ class Adaptive(Pooling):
 class Pyramid(Pooling):
     """Maxima over grids of several sides, side by side (He et al. 2014, arXiv 1406.4729)."""
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels * sum(side**2 for side in LEVELS))
+    factor = sum(side**2 for side in LEVELS)
 
     def forward(self, x: Tensor) -> Tensor:
         """Pool."""
@@ -69,7 +65,7 @@ class Attention(Pooling):
     """The mean of all places, weighted by a learnt score of each (Ilse et al. 2018, arXiv 1802.04712, section 2.4)."""
 
     def __init__(self, channels: int) -> None:
-        super().__init__(channels)
+        super().__init__()
         self.score = nn.Conv2d(channels, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -80,10 +76,10 @@ class Attention(Pooling):
 
 
 POOLINGS: Mapping[str, Callable[[int], Pooling]] = {
-    "average": Average,
-    "max": Maximum,
-    "adaptive": Adaptive,
-    "pyramid": Pyramid,
+    "average": lambda _: Average(),
+    "max": lambda _: Maximum(),
+    "adaptive": lambda _: Adaptive(),
+    "pyramid": lambda _: Pyramid(),
     "attention": Attention,
 }
 
