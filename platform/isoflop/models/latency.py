@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ class Latency:
 
     milliseconds: float
     """The median."""
+    p99: float
+    """What 99 of 100 passes stay below; of fewer than 100 passes, near the slowest."""
     spread: float
     """The interquartile range."""
     hardware: str
@@ -41,13 +44,18 @@ class Latency:
     threads: int
     """CPU threads."""
 
+    @property
+    def throughput(self) -> float:
+        """Images a second, by the median."""
+        return 1e3 * self.batch / self.milliseconds
+
     def __str__(self) -> str:
         """In a line."""
         return f"latency {self.milliseconds:.4g} ms +- {self.spread:.2g} for {self.batch} images on {self.hardware}"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values, the median as `latency`."""
-        names = ("spread", "hardware", "batch", "passes", "threads")
+        names = ("p99", "spread", "throughput", "hardware", "batch", "passes", "threads")
         return {"latency": self.milliseconds} | {name: getattr(self, name) for name in names}
 
 
@@ -58,31 +66,48 @@ def measure_latency(
     classes: int,
     batch: int = 1,
     passes: int = 30,
+    seconds: float = math.inf,
     threads: int = 1,
     device: torch.device | None = None,
 ) -> Latency:
     """Time a model for images stored as (channels, height, width), in the layout that trainings use.
 
-    The images are at the model's resolution already, and the weights are drawn: values do not change the time. By
-    default it runs on the first GPU, else on the CPU. Raises `SpecError` for a shape that cannot be.
+    The images are at the model's resolution already, and the weights are drawn: values do not change the time. After
+    `seconds` no further pass begins. By default it runs on the first GPU, else on the CPU. Raises `SpecError` for a
+    shape that cannot be.
     """
-    place = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    place = device or fastest()
     net = build(model, image=image, classes=classes, seed=0).to(place).to(memory_format=LAYOUT).eval()
     side = net.shape.resolution
     images = torch.zeros(batch, image[0], side, side, device=place).contiguous(memory_format=LAYOUT)
     timed = _on_gpu if place.type == "cuda" else _on_cpu
     with _threads(threads), torch.inference_mode():
         _warm_up(lambda: timed(net, images))
-        times = [timed(net, images) for _ in range(passes)]
-    low, median, high = np.percentile(times, (25, 50, 75))
+        times = list(_repeated(lambda: timed(net, images), passes, seconds))
+    low, median, high, slow = np.percentile(times, (25, 50, 75, 99))
     return Latency(
         milliseconds=float(median),
+        p99=float(slow),
         spread=float(high - low),
         hardware=torch.cuda.get_device_name(place) if place.type == "cuda" else hardware(),
         batch=batch,
-        passes=passes,
+        passes=len(times),
         threads=threads,
     )
+
+
+def fastest() -> torch.device:
+    """The first GPU, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _repeated(timed: Callable[[], float], passes: int, seconds: float) -> Iterator[float]:
+    """Times of so many passes, at least one, or of those that began before the time was up."""
+    began = time.perf_counter()
+    for done in range(passes):
+        if done and time.perf_counter() - began > seconds:
+            return
+        yield timed()
 
 
 def _warm_up(timed: Callable[[], float]) -> None:

@@ -29,11 +29,25 @@ def test_it_says_what_was_measured_where():
     found = latency()
     assert found.milliseconds > 0
     assert found.spread >= 0
+    assert found.p99 >= found.milliseconds
     assert (found.batch, found.passes, found.threads) == (1, 7, 1)
     assert "cores" in found.hardware
     values = json.loads(json.dumps(found.to_dict()))
     assert values["latency"] == found.milliseconds
-    assert set(values) == {"latency", "spread", "hardware", "batch", "passes", "threads"}
+    assert set(values) == {"latency", "p99", "spread", "throughput", "hardware", "batch", "passes", "threads"}
+
+
+def test_throughput_is_images_a_second():
+    found = latency(batch=4)
+    assert found.throughput == pytest.approx(4 / (found.milliseconds / 1000))
+    assert found.to_dict()["throughput"] == found.throughput
+
+
+def test_when_the_time_is_up_no_pass_begins():
+    model = ModelConfig(family="lenet")
+    found = measure_latency(model, image=(1, 8, 8), classes=2, passes=10**6, seconds=0.05, device=CPU)
+    assert 1 <= found.passes < 10**5
+    assert measure_latency(model, image=(1, 8, 8), classes=2, seconds=0.0, device=CPU).passes == 1
 
 
 def test_threads_and_generators_are_left_as_they_were():
