@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from isoflop.cli.drawing import TIMES
 from isoflop.home import Home
 from isoflop.study import Bench, search
 from tests.integration.test_study import spec
@@ -23,6 +25,7 @@ space:
   optim.lr: {lr}
 study: {{data: {data}, budget: {{trials: 1}}, fidelity: {{horizon: 1, reports: 1}}, halving: null}}
 """
+TEXT = "{http://www.w3.org/2000/svg}text"
 
 
 def isoflop(home: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -129,6 +132,34 @@ def test_describe_counts_what_is_published(home: Home):
     assert found["flops"] == 2 * found["macs"]
     keys = {"family", "shape", "parameters", "flops", "macs", "memory", "receptive_field", "layers"}
     assert keys <= set(found)
+
+
+def test_describe_draws_the_stages(home: Home, tmp_path: Path):
+    done = isoflop(home.path, "describe", "resnet", "--plot", tmp_path / "resnet.svg")
+    assert done.returncode == 0, done.stderr
+    assert "11,689,512" in done.stdout
+    root = ET.fromstring((tmp_path / "resnet.svg").read_text(encoding="utf-8"))
+    assert {"resnet 18", "stem", "stages.3", "head", f"512{TIMES}7{TIMES}7"} <= {text.text for text in root.iter(TEXT)}
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [("net.png", ("--plot", "no SVG file", "FILE.svg")), ("no/net.svg", ("--plot", "there is no folder"))],
+)
+def test_what_cannot_be_drawn_into_is_one_line(home: Home, tmp_path: Path, file: str, words: tuple[str, ...]):
+    assert_refused(isoflop(home.path, "describe", "lenet", "--plot", tmp_path / file), *words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_describe_measures_on_request(home: Home):
+    words = ("describe", "lenet", "--resolution", "16", "--measure")
+    found = json.loads(isoflop(home.path, *words, "--json").stdout)["measured"]
+    assert 0 < found["latency_p50"] <= found["latency_p99"]
+    assert found["throughput"] > 1000 / found["latency_p50"]
+    assert 1 < found["effective_field"] <= 16
+    assert "cores" in found["hardware"] or "NVIDIA" in found["hardware"]
+    told = isoflop(home.path, *words).stdout
+    assert all(word in told for word in ("(p99)", "images a second", "effective field", "measured on"))
 
 
 def test_a_dry_run_estimates_and_writes_no_study(home: Home, tmp_path: Path):

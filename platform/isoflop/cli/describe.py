@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from isoflop.cli.output import amount
 from isoflop.config import ModelConfig, parse
@@ -21,26 +23,60 @@ RESOLUTION = 224
 """Pixels of a side of a family that was published for none."""
 
 
-def cost_of(
-    name: str,
-    shape: Mapping[str, str | float | None],
-    *,
-    resolution: int | None,
-    channels: int,
-    classes: int,
-    knobs: Iterable[str],
-) -> Cost:
-    """The cost of a family at a size. Raises `InputError` for what it cannot be."""
-    from isoflop.models import cost
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """A net that was asked for, and its images."""
 
-    row = family(name)
-    fields = {key: value for key, value in shape.items() if value is not None}
-    side = resolution or row.variants.get(str(fields.get("variant", next(iter(row.variants), ""))), RESOLUTION)
-    stem = row.published or row.stem
-    if "stem" not in fields and side >= max(PHOTOGRAPH, smallest(name, stem)):
-        fields["stem"] = stem
-    model = parse(ModelConfig, {"family": name, **fields, **dict(_setting(knob, row) for knob in knobs)}, "model")
-    return cost(model, image=(channels, side, side), classes=classes)
+    model: ModelConfig
+    image: tuple[int, int, int]
+    """Channels, height and width."""
+    classes: int
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        shape: Mapping[str, str | float | None],
+        *,
+        resolution: int | None,
+        channels: int,
+        classes: int,
+        knobs: Iterable[str],
+    ) -> Self:
+        """A family at a size. Raises `InputError` for what it cannot be."""
+        row = family(name)
+        fields = {key: value for key, value in shape.items() if value is not None}
+        side = resolution or row.variants.get(str(fields.get("variant", next(iter(row.variants), ""))), RESOLUTION)
+        stem = row.published or row.stem
+        if "stem" not in fields and side >= max(PHOTOGRAPH, smallest(name, stem)):
+            fields["stem"] = stem
+        model = parse(ModelConfig, {"family": name, **fields, **dict(_setting(knob, row) for knob in knobs)}, "model")
+        return cls(model=model, image=(channels, side, side), classes=classes)
+
+    def cost(self) -> Cost:
+        """What it costs, without building weights."""
+        from isoflop.models import cost
+
+        return cost(self.model, image=self.image, classes=self.classes)
+
+    def drawn(self) -> str:
+        """Its stages as SVG text."""
+        from isoflop.cli.drawing import svg
+        from isoflop.models.outline import outline
+
+        title = f"{self.model.family} {self.model.variant}".rstrip()
+        return svg(title, self.cost(), outline(self.model, image=self.image, classes=self.classes))
+
+    def draw(self, file: Path) -> None:
+        """Write its stages into an SVG file. Raises `InputError` where it cannot be written."""
+        if file.suffix.lower() != ".svg":
+            raise InputError(Fault("--plot", f"{str(file)!r} is no SVG file", "name it FILE.svg"))
+        if not file.parent.is_dir():
+            raise InputError(Fault("--plot", f"there is no folder {str(file.parent)!r}", "make it first"))
+        try:
+            file.write_text(self.drawn(), encoding="utf-8")
+        except OSError as error:
+            raise InputError(Fault("--plot", f"{file} cannot be written: {error.strerror}", "name another")) from None
 
 
 def lines(found: Cost) -> list[str]:

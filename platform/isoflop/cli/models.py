@@ -40,12 +40,15 @@ def describe(
     stem: Annotated[int | None, typer.Option(help="Stride of the stem or patch size; default: as published.")] = None,
     knob: Annotated[list[str] | None, typer.Option(help="A setting of the family's own: norm=batch.")] = None,
     layers: Annotated[bool, typer.Option("--layers", help="List every layer.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Time it here, and see how far it really sees.")] = False,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw its stages into this file.")] = None,
     json: Json = False,
 ) -> None:
     """Print a family's shape, parameters, FLOPs, memory and receptive field at a size, without building weights."""
-    from isoflop.cli.describe import cost_of, lines
+    from isoflop.cli.describe import Asked, lines
+    from isoflop.cli.measured import Measured
 
-    found = cost_of(
+    asked = Asked.of(
         family,
         {"variant": variant, "phi": phi, "depth": depth, "width": width, "stem": stem},
         resolution=resolution,
@@ -53,10 +56,14 @@ def describe(
         classes=classes,
         knobs=knob or [],
     )
+    if plot:
+        asked.draw(plot)
+    found = asked.cost()
+    measured = Measured.of(asked) if measure else None
     if json:
-        emit(found.to_dict())
+        emit(found.to_dict() | ({"measured": measured.to_dict()} if measured else {}))
         return
-    for line in lines(found):
+    for line in [*lines(found), *(measured.lines() if measured else [])]:
         typer.echo(line)
     if layers:
         rows = found.to_dict()["layers"]

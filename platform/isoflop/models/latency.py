@@ -27,6 +27,10 @@ WARM = 20
 WARM_SECONDS = 10.0
 """seconds, so that a large model does not warm up for ever."""
 
+LARGEST_BATCH = 256
+FAIR = 500.0
+"""Milliseconds that a batch may take whose throughput is measured."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Latency:
@@ -94,6 +98,12 @@ def measure_latency(
         passes=len(times),
         threads=threads,
     )
+
+
+def fair_batch(single: Latency) -> int:
+    """Images at once to measure throughput with: a power of two that one by one would take half a second at most."""
+    fitting = FAIR / single.milliseconds * single.batch
+    return int(min(LARGEST_BATCH, 2 ** math.floor(math.log2(max(1.0, fitting)))))
 
 
 def fastest() -> torch.device:

@@ -9,7 +9,7 @@ import torch
 
 from isoflop.config import ModelConfig
 from isoflop.errors import SpecError
-from isoflop.models.latency import Latency, measure_latency
+from isoflop.models.latency import Latency, fair_batch, measure_latency
 
 CPU = torch.device("cpu")
 
@@ -41,6 +41,14 @@ def test_throughput_is_images_a_second():
     found = latency(batch=4)
     assert found.throughput == pytest.approx(4 / (found.milliseconds / 1000))
     assert found.to_dict()["throughput"] == found.throughput
+
+
+@pytest.mark.parametrize(("milliseconds", "expected"), [(0.5, 256), (7.0, 64), (100.0, 4), (400.0, 1), (3000.0, 1)])
+def test_a_batch_takes_about_half_a_second_at_most(milliseconds: float, expected: int):
+    single = Latency(
+        milliseconds=milliseconds, p99=milliseconds, spread=0, hardware="none", batch=1, passes=1, threads=1
+    )
+    assert fair_batch(single) == expected
 
 
 def test_when_the_time_is_up_no_pass_begins():
