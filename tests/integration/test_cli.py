@@ -152,14 +152,12 @@ def test_what_cannot_be_drawn_into_is_one_line(home: Home, tmp_path: Path, file:
 
 
 def test_describe_measures_on_request(home: Home):
-    words = ("describe", "lenet", "--resolution", "16", "--measure")
-    found = json.loads(isoflop(home.path, *words, "--json").stdout)["measured"]
+    done = isoflop(home.path, "describe", "lenet", "--resolution", "16", "--measure", "--json")
+    found = json.loads(done.stdout)["measured"]
     assert 0 < found["latency_p50"] <= found["latency_p99"]
     assert found["throughput"] > 1000 / found["latency_p50"]
     assert 1 < found["effective_field"] <= 16
     assert "cores" in found["hardware"] or "NVIDIA" in found["hardware"]
-    told = isoflop(home.path, *words).stdout
-    assert all(word in told for word in ("(p99)", "images a second", "effective field", "measured on"))
 
 
 def test_a_dry_run_estimates_and_writes_no_study(home: Home, tmp_path: Path):
