@@ -184,6 +184,13 @@ def test_flops_are_torchs_own_count(name):
 
 
 @every_family
+def test_a_family_that_attends_says_how_many_tokens_it_has(name):
+    found = cost(ModelConfig(family=name, **SMALL), image=(3, 64, 64), classes=CLASSES)
+    assert (found.tokens is not None) == (found.unbounded_field is None)
+    assert found.tokens is None or found.tokens > 1
+
+
+@every_family
 def test_the_receptive_field_is_the_extent_of_the_gradient(name):
     """Of a central place of the last map, activations and maximum pooling made linear, on an image larger than it."""
     model = ModelConfig(family=name, **SMALL)

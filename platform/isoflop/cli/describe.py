@@ -81,7 +81,7 @@ class Asked:
 
 def lines(found: Cost) -> list[str]:
     """The cost in lines."""
-    return [
+    told = [
         f"family           {found.family}",
         f"shape            {found.shape}",
         f"parameters       {found.parameters:,}",
@@ -89,6 +89,7 @@ def lines(found: Cost) -> list[str]:
         f"memory           {amount(found.memory, 'B')} to train at batch {found.batch} (estimated)",
         f"receptive field  {_field(found)}",
     ]
+    return [*told, f"tokens           {found.tokens:,} of an image"] if found.tokens else told
 
 
 def _field(found: Cost) -> str:

@@ -65,6 +65,8 @@ class Cost:
     """The same on an image without an end; none where attention sees everything."""
     context: bool
     """Whether every place depends on the whole image: by attention, or by gates such as squeeze-and-excitation."""
+    tokens: int | None
+    """Tokens of an image where transformer blocks begin; none for a net without such blocks."""
     layers: tuple[Layer, ...]
 
     @property
@@ -75,7 +77,7 @@ class Cost:
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
         names = ["family", "shape", "parameters", "flops", "macs", "auxiliary", "memory", "batch"]
-        names += ["receptive_field", "unbounded_field", "context"]
+        names += ["receptive_field", "unbounded_field", "context", "tokens"]
         layers = [{name: getattr(layer, name) for name in Layer.__slots__} for layer in self.layers]
         return {name: getattr(self, name) for name in names} | {"layers": layers}
 
@@ -124,6 +126,7 @@ def count(model: ModelConfig, *, image: tuple[int, int, int], classes: int) -> t
         receptive_field=_pixels(last, side),
         unbounded_field=None if last.everything else last.side,
         context=last.context,
+        tokens=net.body.tokens,
         layers=layers,
     )
     return peak(tally.operations, images=IMAGES, weights=tally.weights, buffers=tally.buffers), found

@@ -37,6 +37,8 @@ class Body(nn.Module):
 
     channels: int
     """Length of what `forward` gives for each image, or for each of its places."""
+    tokens: int | None = None
+    """Tokens of an image where transformer blocks begin, a class token included; none for a net without such."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -47,6 +47,7 @@ class ViT(Body):
             num_heads=heads,
             drop_path_rate=drop_path,
         )
+        self.tokens = self.blocks.patch_embed.num_patches + self.blocks.num_prefix_tokens
 
     def features(self, x: Tensor) -> dict[int, Tensor]:
         """The last grid of patches; it is the only stride there is. It is normalized where there is a class token."""

@@ -28,7 +28,7 @@ def test_asking_again_is_free():
 def test_it_becomes_json():
     found = json.loads(json.dumps(of("vit").to_dict()))
     names = ("family", "shape", "parameters", "flops", "macs", "auxiliary", "memory", "batch")
-    assert tuple(found) == (*names, "receptive_field", "unbounded_field", "context", "layers")
+    assert tuple(found) == (*names, "receptive_field", "unbounded_field", "context", "tokens", "layers")
     assert found["flops"] == 2 * found["macs"]
     assert found["layers"][0] == {
         "name": "body.blocks.patch_embed.proj",
@@ -93,3 +93,11 @@ def test_the_receptive_field_is_what_the_gradient_sees(family, settings):
 
 def test_attention_sees_everything():
     assert of("vit", size=32).receptive_field == 32
+
+
+@pytest.mark.parametrize(("size", "stem", "tokens"), [(8, 4, 5), (28, 7, 17), (224, 16, 197)])
+def test_tokens_are_patches_and_a_class_token(size, stem, tokens):
+    found = of("vit", size=size, stem=stem, depth=0.1)
+    assert found.tokens == tokens
+    assert {layer.output[0] for layer in found.layers if layer.kind == "Attention"} == {tokens}
+    assert of("resnet").tokens is None
