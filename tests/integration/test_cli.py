@@ -121,7 +121,7 @@ def test_listings_are_json_with_the_keys_of_the_contract(home: Home):
     assert {"id", "state", "trials", "best"} <= set(studies[0])
     families = json.loads(isoflop(home.path, "families", "--json").stdout)
     assert {"lenet", "resnet", "efficientnet", "vit"} <= {row["name"] for row in families}
-    assert {"name", "paper", "knobs"} <= set(families[0])
+    assert {"name", "paper", "knobs", "values", "parameters", "variants"} <= set(families[0])
 
 
 def test_describe_counts_what_is_published(home: Home):

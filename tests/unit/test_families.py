@@ -10,6 +10,8 @@ import pytest
 from isoflop.config import ModelConfig, TrialConfig, default_of, known_keys
 from isoflop.errors import UnknownError
 from isoflop.families import BUILT_IN, Family, families, family
+from isoflop.families.sizes import sizes
+from isoflop.models import cost
 
 
 @pytest.mark.parametrize("row", BUILT_IN, ids=lambda row: row.name)
@@ -63,9 +65,27 @@ def test_a_name_is_one_familys():
     assert set(families()) >= {row.name for row in BUILT_IN}
 
 
+REMEDY = "run python -m benchmarks.families"
+
+
+def test_every_published_net_has_a_size():
+    known = {row.name: {variant: row.pixels(variant) for variant in row.variants or ("",)} for row in BUILT_IN}
+    stored = {row.name: {key: size.pixels for key, size in sizes(row.name).items()} for row in BUILT_IN}
+    assert stored == known, REMEDY
+    assert sizes("another") == {}
+
+
+@pytest.mark.parametrize("row", BUILT_IN, ids=lambda row: row.name)
+def test_sizes_are_what_is_counted(row: Family):
+    variant, size = next(iter(sizes(row.name).items()))
+    image = (3, size.pixels, size.pixels)
+    found = cost(ModelConfig.model_validate(row.canonical(variant)), image=image, classes=1000)
+    assert (size.parameters, size.flops) == (found.parameters, found.flops), REMEDY
+
+
 def test_words_load_without_torch_ray_optuna_or_numpy():
     code = (
-        "import sys, isoflop.spec, isoflop.schema, isoflop.records\n"
+        "import sys, isoflop.spec, isoflop.schema, isoflop.records, isoflop.cli.listing\n"
         "print([m for m in ('torch', 'ray', 'mlflow', 'optuna', 'numpy', 'pandas') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

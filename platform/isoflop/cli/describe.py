@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 PHOTOGRAPH = 64
 """Pixels of a side from which the stem is the published one where none is given."""
-RESOLUTION = 224
-"""Pixels of a side of a family that was published for none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +44,7 @@ class Asked:
         """A family at a size. Raises `InputError` for what it cannot be."""
         row = family(name)
         fields = {key: value for key, value in shape.items() if value is not None}
-        side = resolution or row.variants.get(str(fields.get("variant", next(iter(row.variants), ""))), RESOLUTION)
+        side = resolution or row.pixels(str(fields.get("variant", "")))
         stem = row.published or row.stem
         if "stem" not in fields and side >= max(PHOTOGRAPH, smallest(name, stem)):
             fields["stem"] = stem

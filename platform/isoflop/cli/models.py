@@ -14,18 +14,15 @@ SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="A YAML file with
 
 
 def families(json: Json = False) -> None:
-    """List the families of architectures."""
+    """List the families of architectures: knobs, published variants with their sizes, and papers."""
+    from isoflop.cli.listing import brief, full
     from isoflop.families import families as known
 
-    rows = [
-        {"name": row.name, "paper": row.paper, "knobs": ["depth", "width", "resolution", "stem", *row.knobs]}
-        for row in known().values()
-    ]
     if json:
-        emit(rows)
+        emit([full(row) for row in known().values()])
     else:
-        shown = [{**row, "knobs": " ".join(row["knobs"])} for row in rows]
-        table(shown, ("name", "knobs", "paper"), empty="no families")
+        columns = ("name", "parameters", "variants", "knobs", "paper")
+        table([brief(row) for row in known().values()], columns, empty="no families")
 
 
 def describe(

@@ -8,6 +8,9 @@ from typing import TypeAlias
 
 Scalar: TypeAlias = str | int | float | bool | None
 
+RESOLUTION = 224
+"""Pixels of a side of a family that was published for none."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Family:
@@ -47,3 +50,12 @@ class Family:
         """Make knobs of the variants and the parts."""
         several = {"variant": tuple(self.variants)} if len(self.variants) > 1 else {}
         object.__setattr__(self, "knobs", {**several, **self.knobs, **self.parts})
+
+    def pixels(self, variant: str = "") -> int:
+        """Pixels of a side that a variant was published for, by default the first."""
+        return self.variants.get(variant or next(iter(self.variants), ""), RESOLUTION)
+
+    def canonical(self, variant: str = "") -> dict[str, Scalar]:
+        """The settings under `model.` at which a variant, by default the first, is the published net."""
+        chosen = {"variant": variant} if variant and "variant" in self.knobs else {}
+        return {"family": self.name, "stem": self.published or self.stem, **chosen}

@@ -1,0 +1,39 @@
+"""What `isoflop families` lists of each."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from isoflop.cli.output import amount
+from isoflop.families import Family
+from isoflop.families.sizes import sizes
+
+SCALED = ("depth", "width", "resolution", "stem")
+"""What can be set of every family."""
+
+
+def full(row: Family) -> dict[str, Any]:
+    """A family as JSON values: its knobs and their values, and the sizes of its published variants."""
+    known = sizes(row.name)
+    counts = [size.parameters for size in known.values()]
+    return {
+        "name": row.name,
+        "paper": row.paper,
+        "knobs": [*SCALED, *row.knobs],
+        "values": {"stem": row.stems, **row.knobs},
+        "parameters": {"smallest": min(counts), "largest": max(counts)} if counts else None,
+        "variants": {key: asdict(size) for key, size in known.items() if key},
+    }
+
+
+def brief(row: Family) -> dict[str, str]:
+    """A family as a line of a table."""
+    counts = sorted({size.parameters for size in sizes(row.name).values()})
+    return {
+        "name": row.name,
+        "parameters": " to ".join(amount(count) for count in (counts[:1] + counts[1:][-1:])) or "-",
+        "variants": " ".join(row.variants) or "-",
+        "knobs": " ".join([*SCALED, *row.knobs]),
+        "paper": row.paper,
+    }
