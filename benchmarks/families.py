@@ -18,19 +18,32 @@ from isoflop.config import ModelConfig
 from isoflop.families import BUILT_IN, Family
 from isoflop.families.sizes import FILE, Size
 from isoflop.models import cost
+from isoflop.models.reference import REFERENCES, reference_parameters
 from isoflop.scaling import smallest
 
 PAGE = Path(__file__).parent.parent / "docs" / "families.md"
 HEAD = """# Families
 
 Every published net of every family, as `isoflop describe FAMILY --variant VARIANT` counts it for colour images and
-1,000 classes. FLOPs are those of one image's forward pass, a multiply-add counted as two. The receptive field is that
-of one place of the last map on an image without an end; "gates" says that squeeze-and-excitation or the like lets it
-know the whole image besides. The smallest image is that of the stem for small images and of the published stem.
+1,000 classes, beside the same net as torchvision or timm builds it where one of them does. FLOPs are those of one
+image's forward pass, a multiply-add counted as two. The receptive field is that of one place of the last map on an
+image without an end; "gates" says that squeeze-and-excitation or the like lets it know the whole image besides. The
+smallest image is that of the stem for small images and of the published stem.
 
 Written by `python -m benchmarks.families`; run it again after adding a family.
 """
-COLUMNS = ("family", "variant", "parameters", "pixels", "FLOPs", "receptive field", "smallest image", "paper")
+COLUMNS = (
+    "family",
+    "variant",
+    "parameters",
+    "reference",
+    "its parameters",
+    "pixels",
+    "FLOPs",
+    "receptive field",
+    "smallest image",
+    "paper",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +104,7 @@ def lines(found: Sequence[Counted]) -> Iterator[list[str]]:
             row.name if first else "",
             net.variant or "-",
             f"{net.size.parameters:,}",
+            *(of_library(row.name, net.variant) or ("-", "-")),
             str(net.size.pixels),
             amount(net.size.flops),
             field(net),
@@ -104,6 +118,13 @@ def field(net: Counted) -> str:
     if net.field is None:
         return "whole image"
     return f"{net.field:,}{' and gates' if net.gates else ''}"
+
+
+def of_library(name: str, variant: str) -> tuple[str, str] | None:
+    """The reference and how many parameters it has, none where neither library has the net."""
+    if (name, variant) not in REFERENCES:
+        return None
+    return REFERENCES[name, variant], f"{reference_parameters(name, variant):,}"
 
 
 def smallest_images(row: Family) -> str:
