@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from html import escape
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, TypeAlias
 
 from isoflop.cli.output import amount
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 Shape: TypeAlias = tuple[int, ...]
 
-BODY_NAME, HEAD_NAME = "body", "head"
+BODY_NAME, STEM_NAME, HEAD_NAME = "body", "stem", "head"
 SMALL = 0.01
 """Share of all parameters and of all FLOPs below which a part without a map of its own size joins the one before it."""
 COLUMNS = 8
@@ -70,18 +71,19 @@ class Stage:
 
     @property
     def _last(self) -> bool:
-        """Whether the channels of a map stand last."""
-        return self.output[0] == self.output[1] != self.output[2]
+        """Whether it is a map whose channels stand last."""
+        return len(self.output) == 3 and self.output[0] == self.output[1] != self.output[2]
 
     def said(self) -> str:
-        """Its output's shape."""
+        """Its output's shape, channels first."""
         if len(self.output) == 2:
             return f"{self.output[0]} tokens{TIMES}{self.output[1]}"
-        return TIMES.join(map(str, self.output))
+        first = (self.output[2], *self.output[:2]) if self._last else self.output
+        return TIMES.join(map(str, first))
 
 
 def stages(cost: Cost, outputs: Mapping[str, Shape]) -> list[Stage]:
-    """A net's parts in order: what its body consists of, lists of maps of several sizes one by one, and its head.
+    """A net's parts in order: what its body consists of, lists of blocks by what they give, and its head.
 
     `outputs` are the shapes that modules give, by name, also of those that do nothing but call others.
     """
@@ -96,14 +98,17 @@ def stages(cost: Cost, outputs: Mapping[str, Shape]) -> list[Stage]:
         )
         if found and _joins(stage, found[-1], cost):
             found[-1] = _joined(found[-1], stage)
+        elif found and _continues(stage, found[-1]):
+            found[-1] = replace(_joined(found[-1], stage), name=_span(found[-1].name, stage.name))
         else:
             found.append(stage)
-    return found
+    return [stage for stage, after in zip_longest(found, found[1:]) if not (after and _leads(stage, after))]
 
 
 def _parts(layers: Sequence[Layer], outputs: Mapping[str, Shape]) -> dict[str, list[Layer]]:
     """Layers by the module that is drawn with them in it."""
     wrapper = _wrapper([layer.name.split(".") for layer in layers])
+    is_list = cache(lambda name: _is_list(name, layers, outputs))
     parts: dict[str, list[Layer]] = {}
     own: list[Layer] = []
     for layer in layers:
@@ -114,8 +119,7 @@ def _parts(layers: Sequence[Layer], outputs: Mapping[str, Shape]) -> dict[str, l
         elif len(words) <= wrapper:
             own.append(layer)
         else:
-            split = _is_list(first, layers, outputs)
-            parts.setdefault(".".join(words[: wrapper + 2]) if split else first, []).append(layer)
+            parts.setdefault(".".join(words[: wrapper + 2]) if is_list(first) else first, []).append(layer)
     for part in islice(parts.values(), 1):
         part[:0] = own  # tokens and embeddings of places, which stand in a wrapper itself
     return parts
@@ -131,12 +135,12 @@ def _wrapper(names: Sequence[Sequence[str]]) -> int:
 
 
 def _is_list(name: str, layers: Sequence[Layer], outputs: Mapping[str, Shape]) -> bool:
-    """Whether a module's children have numbers and children of their own, and maps of several sizes."""
+    """Whether a module is a list of stages: never called itself, or of blocks whose maps have several sizes."""
     below = [layer.name[len(name) + 1 :].split(".") for layer in layers if layer.name.startswith(f"{name}.")]
-    if not all(words[0].isdigit() and len(words) > 1 for words in below):
+    if not below or not all(words[0].isdigit() for words in below) or name.endswith(f".{STEM_NAME}"):
         return False
     sizes = {outputs.get(f"{name}.{words[0]}", ())[1:] for words in below}
-    return name not in outputs or len(sizes) > 1
+    return name not in outputs or (len(sizes) > 1 and all(len(words) > 1 for words in below))
 
 
 def _short(name: str) -> str:
@@ -148,19 +152,34 @@ def _short(name: str) -> str:
 def _joins(stage: Stage, before: Stage, cost: Cost) -> bool:
     """Whether a part is too small to be drawn beside the one before it."""
     small = stage.parameters <= SMALL * cost.parameters and stage.flops <= SMALL * cost.flops
-    nothing = stage.parameters == stage.flops == 0
-    return stage.name != HEAD_NAME and (nothing or (small and stage.places == before.places))
+    tokens = len(stage.output) == len(before.output) == 2
+    return small and stage.name != HEAD_NAME and (tokens or stage.places == before.places)
+
+
+def _leads(stage: Stage, after: Stage) -> bool:
+    """Whether a part only pools for the next one, which has a map of that size too."""
+    return stage.parameters == stage.flops == 0 and stage.places == after.places
+
+
+def _continues(stage: Stage, before: Stage) -> bool:
+    """Whether a part is the next of the same list and gives as much as the one before it."""
+    one, other = before.name.partition("."), stage.name.partition(".")
+    return one[0] == other[0] and bool(one[2] and other[2]) and stage.output == before.output
+
+
+def _span(first: str, last: str) -> str:
+    """stages.2 and stages.4 as stages.2-4."""
+    return f"{first.partition('-')[0]}-{last.partition('.')[2]}"
 
 
 def _joined(before: Stage, stage: Stage) -> Stage:
-    """Both in one; what a pool at the end gives is left to the head."""
-    alike = len(before.output) == len(stage.output)
-    return Stage(
-        name=before.name,
-        output=stage.output if alike else before.output,
+    """Both in one."""
+    return replace(
+        before,
+        output=stage.output,
         parameters=before.parameters + stage.parameters,
         flops=before.flops + stage.flops,
-        receptive_field=stage.receptive_field if alike else before.receptive_field,
+        receptive_field=stage.receptive_field,
     )
 
 

@@ -131,6 +131,55 @@ def test_outputs_are_maps_tokens_or_vectors(output, places, channels):
     assert (stage.places, stage.channels) == (places, channels)
 
 
+def test_a_map_is_said_with_its_channels_first():
+    said = {
+        Stage(name="x", output=o, parameters=0, flops=0, receptive_field=1).said() for o in ((96, 7, 7), (7, 7, 96))
+    }
+    assert said == {TIMES.join(("96", "7", "7"))}
+
+
+def made(outputs: dict[str, tuple[int, ...]], *, free: frozenset[str] | set[str] = frozenset()) -> list[Stage]:
+    """Stages of a net whose modules give these, each with a layer in it that has 100 parameters."""
+    found, _ = parts("lenet")
+    layer = replace(found.layers[0], output=(1, 1, 1), parameters=100, flops=100)
+    nothing = replace(layer, parameters=0, flops=0)
+    layers = [replace(nothing if name in free else layer, name=f"{name}.branch") for name in outputs]
+    layers.append(replace(layer, name="head.0", output=(10,)))
+    total = 100 * (len(layers) - len(free))
+    return stages(replace(found, layers=tuple(layers), parameters=total, flops=total), outputs)
+
+
+def test_blocks_of_a_list_that_give_as_much_are_one_plate():
+    sizes = [(8, 8, 8), (16, 8, 8), (16, 8, 8), (16, 8, 8), (16, 4, 4)]
+    blocks = {f"body.stages.{place}": size for place, size in enumerate(sizes)}
+    found = made({"body.stem": (8, 8, 8), **blocks})
+    assert [(stage.name, stage.output, stage.parameters) for stage in found] == [
+        ("stem", (8, 8, 8), 100),
+        ("stages.0", (8, 8, 8), 100),
+        ("stages.1-3", (16, 8, 8), 300),
+        ("stages.4", (16, 4, 4), 100),
+        ("head", (10,), 100),
+    ]
+
+
+def test_a_pool_is_a_plate_only_where_no_block_has_its_map():
+    sizes = [(8, 8, 8), (8, 4, 4), (16, 4, 4), (16, 2, 2), (16,)]
+    blocks = {f"body.stages.{place}": size for place, size in enumerate(sizes)}
+    found = made(blocks, free={"body.stages.1", "body.stages.3", "body.stages.4"})
+    assert [(stage.name, stage.output) for stage in found] == [
+        ("stages.0", (8, 8, 8)),
+        ("stages.2", (16, 4, 4)),
+        ("stages.3", (16, 2, 2)),
+        ("head", (10,)),
+    ]
+
+
+def test_a_stem_is_one_plate_and_blocks_of_one_size_are():
+    parts = {"body.stem.0": (8, 8, 8), "body.stem.1": (8, 4, 4), "body.blocks.0": (5, 8), "body.blocks.1": (5, 8)}
+    found = made({**parts, "body.stem": (8, 4, 4), "body.blocks": (5, 8)})
+    assert [(stage.name, stage.output) for stage in found] == [("stem", (8, 4, 4)), ("blocks", (5, 8)), ("head", (10,))]
+
+
 def test_many_stages_stand_in_rows_of_like_length():
     root = drawn("efficientnet", stem=family("efficientnet").published)
     lines = list(root.iter(f"{NAMESPACE}line"))
