@@ -58,6 +58,8 @@ class CoAtNet(Staged):
         for kind, base, rates, step in zip(KINDS, widths, drops, fitted((2, 2, 2, 2), side), strict=True):
             side, stride = -(-side // step), stride * step
             outputs, head = _widths(shape, base, kind)
+            if kind == "T" and self.tokens is None:
+                self.tokens = side**2
             self.stages.append(_stage(inputs, outputs, kind=kind, head=head, side=side, step=step, drops=rates))
             self.strides.append(stride)
             inputs = outputs

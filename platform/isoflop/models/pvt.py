@@ -55,7 +55,7 @@ class PVT(Staged):
         layers = [shape.layers(count) for count in variant.blocks]
         drops = calculate_drop_path_rates(drop_path, layers, stagewise=True)
         head, side, stride = shape.channels(variant.head), -(-shape.resolution // shape.stem), shape.stem
-        inputs = head * HEADS[0]
+        inputs, self.tokens = head * HEADS[0], side**2
         # Up to stride 2 with 3x3 pixels; at stride 4 with the published 7x7.
         self.stem = OverlapPatchEmbed(max(3, 2 * shape.stem - 1), shape.stem, channels, inputs)
         for place, step in enumerate(fitted((1, 2, 2, 2), side)):

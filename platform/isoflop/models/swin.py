@@ -48,6 +48,7 @@ class Swin(Staged):
             shape.resolution, shape.stem, channels, width, norm_layer=nn.LayerNorm, output_fmt="NHWC"
         )
         side, stride, inputs = shape.resolution // shape.stem, shape.stem, width
+        self.tokens = side**2
         for place, step in enumerate(fitted((1, 2, 2, 2), side)):
             outputs, side, stride = width * 2**place, -(-side // step), stride * step
             down = [_merged(inputs, outputs, step)] if place else []
