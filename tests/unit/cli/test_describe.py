@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from isoflop.cli.describe import cost_of
+from isoflop.cli.describe import Asked
 from isoflop.errors import IsoflopError
 
 
 def parameters(*knobs: str, resolution: int = 16) -> int:
-    return cost_of("googlenet", {"width": 0.125}, resolution=resolution, channels=1, classes=10, knobs=knobs).parameters
+    shape = {"width": 0.125}
+    asked = Asked.of("googlenet", shape, resolution=resolution, channels=1, classes=10, knobs=knobs)
+    return asked.cost().parameters
 
 
 def test_a_knob_that_is_true_or_false_can_be_written():
