@@ -25,14 +25,30 @@ META = torch.device("meta")
 FREE = frozenset(
     {
         *(getattr(Tensor, name) for name in ("size", "dim", "view", "contiguous", "expand", "unbind", "narrow")),
-        *(getattr(Tensor, name) for name in ("reshape", "flatten", "permute", "transpose", "chunk", "split")),
+        *(getattr(Tensor, f"__{name}__") for name in ("getitem", "sub", "truediv", "neg")),
         *(
-            getattr(torch, name)
-            for name in ("cat", "stack", "reshape", "flatten", "permute", "transpose", "chunk", "split")
+            getattr(where, name)
+            for where in (Tensor, torch)
+            for name in (
+                "reshape",
+                "flatten",
+                "permute",
+                "transpose",
+                "chunk",
+                "split",
+                "mean",
+                "sum",
+                "amax",
+                "softmax",
+            )
         ),
+        *(getattr(functional, f"{name}_pool2d") for name in ("avg", "max", "adaptive_max", "lp")),
+        *(getattr(functional, name) for name in ("pad", "softmax", "local_response_norm", "normalize", "interpolate")),
+        torch.cat,
+        torch.stack,
     }
 )
-"""What moves numbers about; there is nothing to count in it."""
+"""What moves, pools or scales numbers: no products are summed in it, so there is nothing to count."""
 
 
 class Tally(TorchFunctionMode):
