@@ -34,6 +34,6 @@ def brief(row: Family) -> dict[str, str]:
         "name": row.name,
         "parameters": " to ".join(amount(count) for count in (counts[:1] + counts[1:][-1:])) or "-",
         "variants": " ".join(row.variants) or "-",
-        "knobs": " ".join([*SCALED, *row.knobs]),
+        "knobs": " ".join(knob for knob in row.knobs if knob != "variant") or "-",
         "paper": row.paper,
     }

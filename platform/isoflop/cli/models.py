@@ -15,14 +15,15 @@ SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="A YAML file with
 
 def families(json: Json = False) -> None:
     """List the families of architectures: knobs, published variants with their sizes, and papers."""
-    from isoflop.cli.listing import brief, full
+    from isoflop.cli.listing import SCALED, brief, full
     from isoflop.families import families as known
 
     if json:
         emit([full(row) for row in known().values()])
     else:
         columns = ("name", "parameters", "variants", "knobs", "paper")
-        table([brief(row) for row in known().values()], columns, empty="no families")
+        title = f"Knobs of every family: {', '.join(SCALED)}. A variant: describe FAMILY --variant VARIANT."
+        table([brief(row) for row in known().values()], columns, empty="no families", title=title)
 
 
 def describe(
