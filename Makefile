@@ -32,7 +32,7 @@ run: install  ## the main job on the embedded digits: prepare, search, finalists
 test: install  ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: install  ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .

@@ -72,6 +72,17 @@ PAIRS = (
     Pair(family="convnext", settings={"width": 0.25, "depth": 0.5}, side=32, batch=16),
     Pair(family="vit", settings={"stem": 4}, side=32, batch=64),
     Pair(family="vit", settings={"stem": 16, "variant": "s"}, side=224, batch=4),
+    Pair(family="alexnet", settings={"stem": 4}, side=224, batch=16),
+    Pair(family="googlenet", settings={}, side=32, batch=8),
+    Pair(family="inception_resnet", settings={"stem": 2, "depth": 0.25}, side=64, batch=4),
+    Pair(family="shake_shake", settings={}, side=32, batch=16),
+    Pair(family="squeezenet", settings={"stem": 2}, side=64, batch=16),
+    Pair(family="xception", settings={"depth": 0.5}, side=32, batch=4),
+    Pair(family="mobilenet_v3", settings={"stem": 2}, side=96, batch=8),
+    Pair(family="ghostnet", settings={"stem": 2}, side=96, batch=8),
+    Pair(family="swin", settings={"depth": 0.5}, side=64, batch=8),
+    Pair(family="pvt", settings={}, side=64, batch=8),
+    Pair(family="coatnet", settings={"stem": 2, "depth": 0.5}, side=64, batch=8),
 )
 
 
@@ -106,7 +117,10 @@ def measure(pair: Pair, optimizer: str, device: torch.device) -> Found:
 
 def _step(net: nn.Module, optimizer: Optimizer, images: torch.Tensor, targets: torch.Tensor) -> None:
     optimizer.zero_grad(set_to_none=True)
-    cross_entropy(net(images), targets).backward()  # type: ignore[no-untyped-call]
+    answers = net(images)  # several of a net with auxiliary heads
+    heads = [(1.0, answers)] if isinstance(answers, torch.Tensor) else answers
+    loss = torch.stack([weight * cross_entropy(logits, targets) for weight, logits in heads]).sum()
+    loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
 
 

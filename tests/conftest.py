@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,6 +25,19 @@ os.environ.update(
 # The same examples on every machine, and no verdict from its speed.
 settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fixed")
+
+
+MACHINE = ("integration", "dashboard", "contracts/test_executor.py", "contracts/test_tracker.py", "unit/execution")
+"""Tests that start Ray, servers or a browser: among several processes of tests, one of them runs all of these."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what takes the machine in one process (`pytest -n 2 --dist loadgroup`)."""
+    root = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(root).as_posix().startswith(MACHINE):
+            item.add_marker(pytest.mark.xdist_group("machine"))
 
 
 @pytest.fixture(scope="session")

@@ -57,10 +57,10 @@ def images(number: int = 2, *, size: int = 8, channels: int = 1) -> torch.Tensor
 
 
 def loss(model: Net, batch: torch.Tensor) -> torch.Tensor:
-    """What all heads lose where each image is a class of its own."""
+    """What all heads lose where the classes take turns."""
     answers = model(batch)
     heads = [(1.0, answers)] if isinstance(answers, torch.Tensor) else answers
-    targets = torch.arange(len(batch))
+    targets = torch.arange(len(batch)) % CLASSES
     return torch.stack([weight * nn.functional.cross_entropy(logits, targets) for weight, logits in heads]).sum()
 
 
@@ -281,17 +281,17 @@ def test_the_gradient_reaches_every_parameter(name, size):
 
 
 @every_family
-def test_a_few_steps_fit_a_few_images(name):
+def test_the_loss_on_32_images_falls_in_20_steps(name):
     model = net(name, depth=0.1).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.006, foreach=False)
     losses = []
-    for _ in range(40):
-        lost = loss(model, images(8))
+    for _ in range(20):
+        lost = loss(model, images(32))
         optimizer.zero_grad()
         lost.backward()
         optimizer.step()
         losses.append(lost.item())
-    assert losses[-1] < 0.5 * losses[0]
+    assert losses[-1] < 0.9 * losses[0]
 
 
 @every_family
