@@ -32,7 +32,8 @@ run: install  ## the main job on the embedded digits: prepare, search, finalists
 test: install  ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -m "not machine" -n 2
+	$(BIN)/pytest -m machine
 
 lint: install  ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .

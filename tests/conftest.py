@@ -28,16 +28,15 @@ settings.load_profile("fixed")
 
 
 MACHINE = ("integration", "dashboard", "contracts/test_executor.py", "contracts/test_tracker.py", "unit/execution")
-"""Tests that start Ray, servers or a browser: among several processes of tests, one of them runs all of these."""
+"""Tests that start Ray, servers or a browser."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what takes the machine in one process (`pytest -n 2 --dist loadgroup`)."""
+    """Mark what takes the whole machine; all else can run in several processes at once (`-m "not machine" -n 2`)."""
     root = Path(__file__).parent
     for item in items:
         if item.path.relative_to(root).as_posix().startswith(MACHINE):
-            item.add_marker(pytest.mark.xdist_group("machine"))
+            item.add_marker(pytest.mark.machine)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ app.add_typer(ray_jobs.app, name="jobs")
 for command in (
     models.families,
     models.describe,
+    models.solve,
     studies.search,
     studies.resume,
     studies.extend,

@@ -51,11 +51,16 @@ class Asked:
         model = parse(ModelConfig, {"family": name, **fields, **dict(_setting(knob, row) for knob in knobs)}, "model")
         return cls(model=model, image=(channels, side, side), classes=classes)
 
-    def cost(self) -> Cost:
+    @property
+    def fixed(self) -> ModelConfig:
+        """The net with its pixels written down."""
+        return self.model.model_copy(update={"resolution": self.image[1]})
+
+    def cost(self, batch: int = 1) -> Cost:
         """What it costs, without building weights."""
         from isoflop.models import cost
 
-        return cost(self.model, image=self.image, classes=self.classes)
+        return cost(self.model, image=self.image, classes=self.classes, batch=batch)
 
     def drawn(self) -> str:
         """Its stages as SVG text."""

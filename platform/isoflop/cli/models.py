@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,24 @@ from isoflop.cli.output import Json, emit, table
 
 spaces = typer.Typer(help="Check specs, and print their JSON schema for editors.", no_args_is_help=True)
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="A YAML file with `space:` and `study:`.")]
+Family = Annotated[str, typer.Argument(help="A family, such as resnet.")]
+Variant = Annotated[str | None, typer.Option(help="A published net, such as 50 or b3; default: the first.")]
+Depth = Annotated[float, typer.Option(help="Multiplier of the base depth.")]
+Width = Annotated[float, typer.Option(help="Multiplier of the base width.")]
+Resolution = Annotated[int | None, typer.Option(help="Pixels of a side; default: the variant's.")]
+Channels = Annotated[int, typer.Option(help="Channels of the images.")]
+Classes = Annotated[int, typer.Option(help="Number of classes.")]
+Stem = Annotated[int | None, typer.Option(help="Stride of the stem or patch size; default: as published.")]
+Knobs = Annotated[list[str] | None, typer.Option(help="A setting of the family's own: norm=batch.")]
+
+
+class Varied(StrEnum):
+    """What `solve` varies."""
+
+    DEPTH = "depth"
+    WIDTH = "width"
+    RESOLUTION = "resolution"
+    COMPOUND = "compound"
 
 
 def families(json: Json = False) -> None:
@@ -27,16 +46,17 @@ def families(json: Json = False) -> None:
 
 
 def describe(
-    family: Annotated[str, typer.Argument(help="A family, such as resnet.")],
-    variant: Annotated[str | None, typer.Option(help="A published net, such as 50 or b3; default: the first.")] = None,
+    family: Family,
+    variant: Variant = None,
     phi: Annotated[float, typer.Option(help="Compound coefficient.")] = 0.0,
-    depth: Annotated[float, typer.Option(help="Multiplier of the base depth.")] = 1.0,
-    width: Annotated[float, typer.Option(help="Multiplier of the base width.")] = 1.0,
-    resolution: Annotated[int | None, typer.Option(help="Pixels of a side; default: the variant's.")] = None,
-    channels: Annotated[int, typer.Option(help="Channels of the images.")] = 3,
-    classes: Annotated[int, typer.Option(help="Number of classes.")] = 1000,
-    stem: Annotated[int | None, typer.Option(help="Stride of the stem or patch size; default: as published.")] = None,
-    knob: Annotated[list[str] | None, typer.Option(help="A setting of the family's own: norm=batch.")] = None,
+    depth: Depth = 1.0,
+    width: Width = 1.0,
+    resolution: Resolution = None,
+    channels: Channels = 3,
+    classes: Classes = 1000,
+    stem: Stem = None,
+    knob: Knobs = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images that train at once, for the memory.")] = 1,
     layers: Annotated[bool, typer.Option("--layers", help="List every layer.")] = False,
     measure: Annotated[bool, typer.Option("--measure", help="Time it here, and see how far it really sees.")] = False,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw its stages into this file.")] = None,
@@ -56,7 +76,7 @@ def describe(
     )
     if plot:
         asked.draw(plot)
-    found = asked.cost()
+    found = asked.cost(batch)
     measured = Measured.of(asked) if measure else None
     if json:
         emit(found.to_dict() | ({"measured": measured.to_dict()} if measured else {}))
@@ -66,6 +86,42 @@ def describe(
     if layers:
         rows = found.to_dict()["layers"]
         table(rows, tuple(rows[0]), empty="no layers")
+
+
+def solve(
+    family: Family,
+    flops: Annotated[float | None, typer.Option(help="FLOPs of one image's forward pass: 1e8.")] = None,
+    parameters: Annotated[float | None, typer.Option(help="Number of weights: 5e6.")] = None,
+    latency: Annotated[float | None, typer.Option(help="Milliseconds of one image here, measured.")] = None,
+    vary: Annotated[Varied, typer.Option(help="What is varied; compound is all three by phi.")] = Varied.COMPOUND,
+    variant: Variant = None,
+    depth: Depth = 1.0,
+    width: Width = 1.0,
+    resolution: Resolution = None,
+    channels: Channels = 3,
+    classes: Classes = 1000,
+    stem: Stem = None,
+    knob: Knobs = None,
+    json: Json = False,
+) -> None:
+    """Find the shape of a family that is nearest to a budget, so that families can be compared at equal compute."""
+    from isoflop.cli.describe import Asked
+    from isoflop.cli.solving import Solved
+
+    asked = Asked.of(
+        family,
+        {"variant": variant, "depth": depth, "width": width, "stem": stem},
+        resolution=resolution,
+        channels=channels,
+        classes=classes,
+        knobs=knob or [],
+    )
+    found = Solved.of(asked, {"flops": flops, "parameters": parameters, "latency": latency}, vary.value)
+    if json:
+        emit(found.to_dict())
+        return
+    for line in found.lines():
+        typer.echo(line)
 
 
 @spaces.command("check")
