@@ -10,9 +10,10 @@ from isoflop.cli.describe import Asked
 from isoflop.cli.output import amount
 from isoflop.config import ModelConfig
 from isoflop.errors import Fault, InputError
+from isoflop.families import family
 from isoflop.scaling import Shape, Solution, Vary, solve
 
-UNITS = {"flops": "FLOPs", "parameters": "parameters", "latency": "ms"}
+NAMES = {"flops": "FLOPs", "parameters": "parameters"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,8 +21,13 @@ class Solved:
     """The shape nearest to a budget, and what the budget was of."""
 
     goal: str
+    asked: Asked
     found: Solution
-    shape: Shape
+
+    @property
+    def shape(self) -> Shape:
+        """Depth, width and resolution, phi applied."""
+        return Shape.of(self.found.model, self.asked.image[1])
 
     @classmethod
     def of(cls, asked: Asked, budgets: Mapping[str, float | None], vary: Vary) -> Self:
@@ -37,7 +43,7 @@ class Solved:
         if target <= 0:
             raise InputError(Fault(f"--{goal}", f"{target:g} is no budget", "give a number above 0"))
         found = solve(counter(goal, asked), target, vary=vary, model=asked.fixed)
-        return cls(goal=goal, found=found, shape=Shape.of(found.model, asked.image[1]))
+        return cls(goal=goal, asked=asked, found=found)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -51,19 +57,27 @@ class Solved:
 
     def lines(self) -> list[str]:
         """What was found in lines, the last of them a command that tells more."""
-        model, unit = self.found.model, UNITS[self.goal]
         cost, target = (
-            f"{value:.4g} ms" if unit == "ms" else f"{amount(value)} {unit}"
+            f"{value:.4g} ms" if self.goal == "latency" else f"{amount(value)} {NAMES[self.goal]}"
             for value in (self.found.cost, self.found.target)
         )
-        command = f"isoflop describe {model.family} --depth {model.depth:.6g} --width {model.width:.6g}"
-        variant = f" --variant {model.variant}" if "variant" in model.knobs else ""
-        phi = f" --phi {model.phi:.6g}" if model.phi else ""
         return [
             f"shape  {self.shape}",
             f"cost   {cost}, {self.found.residual:+.2%} of {target}",
-            f"more   {command}{variant}{phi} --resolution {model.resolution} --stem {self.shape.stem}",
+            f"more   isoflop describe {self.found.model.family} {self._flags()}",
         ]
+
+    def _flags(self) -> str:
+        """What makes `describe` tell of the same net."""
+        model, row = self.found.model, family(self.found.model.family)
+        flags = {name: f"{getattr(model, name):.6g}" for name in ("depth", "width", "phi", "resolution")}
+        flags |= {
+            "stem": f"{self.shape.stem}",
+            "channels": f"{self.asked.image[0]}",
+            "classes": f"{self.asked.classes}",
+        }
+        chosen = [("knob", f"{key}={value}") for key, value in model.knobs.items() if value != row.knobs[key][0]]
+        return " ".join(f"--{name} {value}" for name, value in [*flags.items(), *chosen])
 
 
 def counter(goal: str, asked: Asked) -> Callable[[ModelConfig], float]:
