@@ -45,9 +45,8 @@ class Found:
 def nets() -> Iterator[tuple[str, ModelConfig, int]]:
     """Every published net, by its variant, with its pixels; of families without, the plain one."""
     for row in families().values():
-        for variant, side in (row.variants or {"": 224}).items():
-            chosen = {"variant": variant} if "variant" in row.knobs else {}
-            yield variant, ModelConfig(family=row.name, stem=row.published or row.stem, **chosen), side
+        for variant in row.variants or [""]:
+            yield variant, ModelConfig.model_validate(row.canonical(variant)), row.pixels(variant)
 
 
 def measure(variant: str, model: ModelConfig, side: int, repeats: int) -> Found:
