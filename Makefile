@@ -32,7 +32,7 @@ run: install  ## the main job on the embedded digits: prepare, search, finalists
 test: install  ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest -m "not machine" -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not machine" -n 2  # two processes with two threads each would wait for each other
 	$(BIN)/pytest -m machine
 
 lint: install  ## ruff, mypy and the import contracts
