@@ -74,6 +74,8 @@ class Ladder:
 
     def _judge(self, number: int, column: Column, *, missing: int) -> Verdict:
         assert self.spec.halving is not None, "a rung without halving"
+        if missing and len(self.spec.objectives) > 1:
+            return Verdict.WAIT  # one more trial may change the ranks of all, so nothing can be said before it
         others = column.all_but(number) if self.spec.asynchronous else column.below(number)
         better = _better(column[number], others)
         return verdict(better, len(others), missing, places(self.spec.halving))
