@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Self
 
-from isoflop.config import TrialConfig
+from isoflop.config import WEIGHTS, TrialConfig
 from isoflop.execution.desk import Smaller
 from isoflop.execution.inline import InlineExecutor
 from isoflop.execution.protocol import Executor
@@ -89,12 +89,17 @@ class StudyDesk:
             seed=trial.seed,
             data=self.data,
             checkpoints=str(self.home.checkpoints(self.study, trial.key)),
+            weights=self._weights(trial),
             flops=trial.flops,
             artifacts=str(self.home.artifacts(self.study, trial.key)) if self.keep else None,
             log=str(self.home.logs(self.study, trial.key)),
             batch=self.spec.latency.batch,
             passes=self.spec.latency.passes,
         )
+
+    def _weights(self, trial: Trial) -> str | None:
+        name = trial.config.get(WEIGHTS)
+        return str(self.home.weights_file(str(name))) if name else None
 
     def smaller(self, trial: Trial) -> Smaller | None:
         """A trial's configuration with a smaller micro-batch, none where it cannot be smaller."""

@@ -104,7 +104,7 @@ class Cleaning:
 
     def _unowned(self) -> Iterator[Leftover]:
         """What belongs to no study."""
-        for path in sorted(self.home.path.glob(".*")):
+        for path in sorted([*self.home.path.glob(".*"), *self.home.weights.glob(".*")]):
             yield from self._if_torn(path, "")
         for path in sorted(self.home.path.glob(f"{self.home.journal.name}.v*.bak")):
             if self._age(path) > OLD:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -30,6 +32,17 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+WEIGHTS = "model.weights"
+"""The key under which pretrained weights are named."""
+
+
+def _named(name: str) -> str:
+    """A name of weights, `FAMILY-VARIANT-HASH`, or none. Raises `SpecError`."""
+    if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*-[0-9a-f]{8}", name):
+        raise SpecError(Fault("", f"{name!r} is no name of weights", "give one that isoflop weights list shows"))
+    return name
 
 
 class Part(BaseModel):
@@ -72,6 +85,10 @@ class ModelConfig(Part):
     drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.0
     divisor: Count = 8
     """Channels are rounded to a multiple of this."""
+    weights: Annotated[str, AfterValidator(_named)] = ""
+    """Pretrained weights that a training begins with, by the name under which `isoflop weights add` stored them; none
+    means weights drawn from the seed. The name holds a hash of the content, so no path decides a training. They fit
+    the published net alone; resolution, channels and classes are adapted (`models/pretrained/`)."""
 
     @field_validator("family")
     @classmethod
@@ -180,6 +197,10 @@ class TrainConfig(Part):
     """Images that go through the model at once, gradients being added up to a batch; none means the whole batch."""
     threads: Count = 1
     """CPU threads; sums are ordered by it, so it is a part of the configuration."""
+    freeze: bool = False
+    """Train the head alone, on features of a body that stays as it began: a feature extractor. The body is in
+    evaluation mode throughout, so batch norms keep their statistics and no path is dropped. A step costs its forward
+    pass alone. Without `model.weights` the features are random ones."""
 
     @property
     def piece(self) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from isoflop.errors import DataError, Fault, StateError
+from isoflop.config import WEIGHTS
+from isoflop.errors import DataError, Fault, StateError, UnknownError
 from isoflop.records import Key
 
 VARIABLE = "ISOFLOP_HOME"
@@ -34,6 +36,11 @@ class Home:
     def data(self) -> Path:
         """Prepared data sets, one folder each."""
         return self.path / "data"
+
+    @property
+    def weights(self) -> Path:
+        """Pretrained weights, one file each."""
+        return self.path / "weights"
 
     @property
     def mlflow(self) -> Path:
@@ -64,6 +71,18 @@ class Home:
                 return folder.absolute()
         raise DataError(Fault(name, "this data set was never prepared", f"run: isoflop data prepare {name}"))
 
+    def weights_file(self, name: str) -> Path:
+        """Where weights of a name stand, or would."""
+        return (self.weights / f"{name}.safetensors").absolute()
+
+    def check_weights(self, names: Iterable[str]) -> None:
+        """Raise `UnknownError`, with every one that is missing, where there are no weights of a name."""
+        missing = [name for name in dict.fromkeys(names) if name and not self.weights_file(name).is_file()]
+        if missing:
+            raise UnknownError(
+                *(Fault(WEIGHTS, f"there are no weights {name!r} here", _remedy(name)) for name in missing)
+            )
+
     def ensure(self) -> Self:
         """Make the folder. Raises `StateError` where it cannot be written."""
         try:
@@ -76,3 +95,9 @@ class Home:
                 f"set {VARIABLE} to a folder of yours"
             ) from None
         return self
+
+
+def _remedy(name: str) -> str:
+    """How to come by weights of a name `FAMILY-VARIANT-HASH`."""
+    family, _, variant = name.rpartition("-")[0].partition("-")
+    return f"run: isoflop weights add {family} --variant {variant}; those that are here: isoflop weights list"

@@ -10,6 +10,9 @@ from isoflop.errors import TrialError
 
 BACKWARD = 3
 """FLOPs of a training step over those of its forward pass: the backward pass is counted as two forward passes."""
+FROZEN = 1
+"""The same where the head alone is trained: nothing goes back through the body, and the head's own share, a few
+thousandths, is left out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +29,8 @@ class Length:
     axis: Axis
     flops: float
     """FLOPs of one image's forward pass."""
+    passes: int = BACKWARD
+    """FLOPs of a step over those of its forward pass."""
 
     @classmethod
     def of(cls, train: TrainConfig, *, images: int, flops: float) -> Self:
@@ -34,11 +39,12 @@ class Length:
         Raises `TrialError` where the horizon has fewer steps than reports.
         """
         batch = min(train.batch_size, images)
+        passes = FROZEN if train.freeze else BACKWARD
         epoch = images // batch
         steps = {
             Axis.EPOCHS: round(train.horizon * epoch),
             Axis.IMAGES: int(train.horizon // batch),
-            Axis.FLOPS: int(train.horizon // (BACKWARD * flops * batch)) if flops else 0,
+            Axis.FLOPS: int(train.horizon // (passes * flops * batch)) if flops else 0,
         }[train.axis]
         if steps < train.reports:
             raise TrialError(
@@ -46,11 +52,11 @@ class Length:
                 f"fewer than its {train.reports} reports"
             )
         reports = tuple(round(i * steps / train.reports) for i in range(1, train.reports + 1))
-        return cls(batch=batch, epoch=epoch, steps=steps, reports=reports, axis=train.axis, flops=flops)
+        return cls(batch=batch, epoch=epoch, steps=steps, reports=reports, axis=train.axis, flops=flops, passes=passes)
 
     def spent(self, step: int) -> float:
         """Training FLOPs after a step."""
-        return BACKWARD * self.flops * self.batch * step
+        return self.passes * self.flops * self.batch * step
 
     def fidelity(self, step: int) -> float:
         """Where a step stands on the fidelity's axis."""

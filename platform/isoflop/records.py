@@ -202,6 +202,8 @@ class Job:
     data: str
     """Folder of the prepared data set."""
     checkpoints: str
+    weights: str | None = None
+    """File of the pretrained weights that it begins with; none where the configuration names none."""
     flops: float | None = None
     """FLOPs of one image's forward pass; counted again where they are not given."""
     artifacts: str | None = None

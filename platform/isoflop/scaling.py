@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal, Self
 
-from isoflop.config import ModelConfig
+from isoflop.config import WEIGHTS, ModelConfig
 from isoflop.errors import Fault, SpecError
-from isoflop.families import Family, family
+from isoflop.families import Family, Scalar, family
 
 SMALLEST = 8
 """Pixels of a side below which no family is built."""
@@ -24,6 +24,8 @@ PHI = 16
 """Compound coefficient above which, or below whose negative, none is."""
 FINE = 512
 """Steps in which `solve` doubles depth or width, and by which it raises phi by 1."""
+ANY = frozenset({"variant", "auxiliary"})
+"""Knobs that pretrained weights leave free: a net without auxiliary heads passes over theirs."""
 LARGEST = 100.0
 """Multiplier of depth or width above which no shape is made: such a net would take minutes to count alone."""
 
@@ -61,7 +63,7 @@ class Shape:
             stem=stem,
             divisor=model.divisor,
         )
-        faults = list(shape._faults(least, row))
+        faults = [*shape._faults(least, row), *unfit(model)]
         if faults:
             raise SpecError(*faults)
         return shape
@@ -96,6 +98,32 @@ class Shape:
     def __str__(self) -> str:
         """Depth, width and resolution in a line."""
         return f"d{self.depth:.3g} w{self.width:.3g} r{self.resolution} s{self.stem}"
+
+
+def unfit(model: ModelConfig) -> Iterator[Fault]:
+    """Why pretrained weights do not fit a net, nothing where they do or none are asked for."""
+    if not model.weights:
+        return
+    row = family(model.family)
+    if model.weights.rpartition("-")[0] != f"{row.name}-{model.variant}":
+        what = f"{model.weights} are not weights of {row.name} {model.variant}".rstrip()
+        yield Fault(WEIGHTS, what, f"run: isoflop weights add {row.name} --variant {model.variant}")
+        return
+    wanted: dict[str, Scalar] = {
+        "depth": 1.0,
+        "width": 1.0,
+        "phi": 0.0,
+        "divisor": 8,
+        "stem": row.published or row.stem,
+    }
+    wanted |= {name: values[0] for name, values in row.knobs.items() if name not in ANY}
+    found = {**model.model_dump(include=set(wanted)), "stem": model.stem or row.stem}
+    wrong = [name for name, value in wanted.items() if found[name] != value]
+    if wrong:
+        here = ", ".join(f"model.{name} is {found[name]}" for name in wrong)
+        other = ", ".join(f"model.{name}: {wanted[name]}" for name in wrong)
+        what = f"{model.weights} fit the published net alone, and {here}"
+        yield Fault(WEIGHTS, what, f"set {other}, or leave model.weights out")
 
 
 def smallest(name: str, stem: int) -> int:

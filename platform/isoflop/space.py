@@ -226,6 +226,17 @@ class SearchSpace:
             if isinstance(dimension, Choice):
                 yield from sorted(dimension.enables)
 
+    def values(self, key: str) -> Iterator[Scalar]:
+        """Every value that a key is fixed at, or that it may be chosen of, in any branch."""
+        if key in self.fixed:
+            yield self.fixed[key]
+        for dimension in self.dimensions:
+            if isinstance(dimension, Choice):
+                for value, space in dimension.options.items():
+                    if dimension.key == key:
+                        yield value
+                    yield from space.values(key)
+
     def walk(self) -> Iterator[Dimension]:
         """Every dimension, those of every branch included."""
         for dimension in self.dimensions:

@@ -9,11 +9,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from isoflop.config import flatten, known_keys, parse
+from isoflop.config import WEIGHTS, flatten, known_keys, parse
 from isoflop.dimension import Reader
 from isoflop.document import read_yaml
 from isoflop.errors import Fault, SpecError, UnknownError, did_you_mean
 from isoflop.families import Scalar, families
+from isoflop.scaling import unfit
 from isoflop.setting import take
 from isoflop.space import FAMILY, SearchSpace
 from isoflop.study_spec import StudySpec
@@ -58,6 +59,8 @@ def spec_from_tree(tree: object, *, where: str, name: str | None = None) -> Spec
         given = {} if tree.get("study") is None else tree["study"]
         study = parse(StudySpec, {"name": name, **given} if isinstance(given, Mapping) else given, "study")
         if not faults:
+            faults.extend(_unfit(study, space))
+        if not faults:
             study = study.model_copy(update={"enqueue": _enqueued(study, space)})
     except SpecError as error:
         faults.extend(error.faults)
@@ -65,6 +68,17 @@ def spec_from_tree(tree: object, *, where: str, name: str | None = None) -> Spec
         raise SpecError(*(Fault(f"{where}: {fault.where}", fault.what, fault.remedy) for fault in faults))
     # Through JSON, as the journal keeps it: a spec compares equal to the one that a study was started with.
     return Spec(study=study, space=space, source=json.loads(json.dumps(tree["space"])))
+
+
+def _unfit(study: StudySpec, space: SearchSpace) -> Iterator[Fault]:
+    """Faults of pretrained weights in the families' defaults, which are the nearest to the published nets.
+
+    What else is drawn and does not fit is INFEASIBLE, as any shape is that cannot be.
+    """
+    if any(space.values(WEIGHTS)):
+        for name in space.families():
+            config = space.config(space.default(name), study=study, data_digest="")
+            yield from (Fault(f"space.{fault.where}", fault.what, fault.remedy) for fault in unfit(config.model))
 
 
 def _enqueued(study: StudySpec, space: SearchSpace) -> tuple[dict[str, Scalar], ...]:

@@ -17,7 +17,7 @@ from isoflop.bench import Bench as Bench  # noqa: PLC0414 - a name of this modul
 from isoflop.bench import ExecutorName as ExecutorName  # noqa: PLC0414
 from isoflop.bench import StudyDesk
 from isoflop.choice import choose, front
-from isoflop.config import ModelConfig, Name, parse
+from isoflop.config import WEIGHTS, ModelConfig, Name, parse
 from isoflop.crashpoints import crash
 from isoflop.data import PreparedData, open_prepared
 from isoflop.drift import drift, widened
@@ -150,6 +150,7 @@ def search(
     loaded = spec if isinstance(spec, Spec) else load_spec(Path(spec))
     loaded = override(loaded, data=data, trials=trials, time=time, workers=workers, seed=seed)
     prepared = open_prepared(bench.home.data_set(data or loaded.study.data))
+    check_weights(loaded, bench.home)
     name = legal_id(study) if study else fresh_id(loaded.study.name, bench.journal.studies())
     plan = search_plan(loaded, prepared)
     _run(bench, name, plan, _payload("search", loaded, prepared), loaded.study, allow_drift=allow_drift)
@@ -176,6 +177,7 @@ def resume(
     if facts["plan"] == "finalists":
         return finalists(facts["parent"], top=facts["top"], seeds=facts["seeds"], allow_drift=allow_drift, bench=bench)
     loaded = override(spec or found.spec, trials=trials, time=time)
+    check_weights(loaded, bench.home)
     prepared = open_prepared(Path(facts["data"]["path"]))
     payload = _payload("search", loaded, prepared)
     if spec is not None and not allow_drift:
@@ -206,6 +208,7 @@ def finalists(
     chosen = choose(found.trials, spec.study.objectives, spec.study.constraints, top)
     if not chosen:
         raise InputError(Fault(f"study {study}", "has no COMPLETE trial to retrain", f"go on: isoflop resume {study}"))
+    bench.home.check_weights(str(trial.config.get(WEIGHTS, "")) for trial in chosen)
     prepared = open_prepared(Path(facts["data"]["path"]))
     plan = FinalistsPlan(study=study, chosen=chosen, seeds=seeds, seed=spec.study.seed)
     payload = _payload("finalists", spec, prepared) | {"parent": study, "top": top, "seeds": seeds}
@@ -248,6 +251,11 @@ def leaderboard(study: str | None = None, *, home: Path | None = None) -> list[d
     place = Home(home.absolute()) if home else Home.find()
     results = Store(SqliteJournal.open_readonly(place.journal), place.path).results(study)
     return [row for rows in boards(results).values() for row in rows]
+
+
+def check_weights(spec: Spec, home: Home) -> None:
+    """Raise `UnknownError` where a spec names pretrained weights that were never added to the state folder."""
+    home.check_weights(map(str, spec.space.values(WEIGHTS)))
 
 
 def search_plan(spec: Spec, prepared: PreparedData) -> SearchPlan:

@@ -33,6 +33,7 @@ from isoflop.length import Length
 from isoflop.models import Net, build, cost
 from isoflop.models.latency import measure_latency
 from isoflop.models.net import LAYOUT
+from isoflop.models.pretrained.load import load
 from isoflop.records import Artifact, Job, Record
 from isoflop.seeds import derive
 from isoflop.training import checkpoint
@@ -47,19 +48,22 @@ def run_trial(
     *,
     data: Path | None = None,
     checkpoints: Path | None = None,
+    weights: Path | None = None,
     device: torch.device | None = None,
     flops: float | None = None,
 ) -> TrialRun:
     """Train a configuration: an iterator of `Record`, one at each report up to the horizon.
 
     Equal configuration and seed give bit-identical metrics on the CPU, also when a training is dropped after any
-    report and goes on from its checkpoint. `data` is the folder of the prepared set, by default the one of that name
-    in the state folder; where `checkpoints` holds a whole checkpoint of this configuration and seed the training goes
-    on from it. `flops` are those of one image's forward pass; without them they are counted. Torch's number of threads
-    is set to the configuration's. Raises `DataError`, `SpecError` for an illegal shape, `TrialError` for a horizon
-    shorter than its reports, `ExhaustedError` where memory runs out, and while iterating `DivergedError`.
+    report and goes on from its checkpoint. `data` is the folder of the prepared set and `weights` the file of the
+    pretrained weights, by default those of their names in the state folder; where `checkpoints` holds a whole
+    checkpoint of this configuration and seed the training goes on from it. `flops` are those of one image's forward
+    pass; without them they are counted. Torch's number of threads is set to the configuration's. Raises `DataError`,
+    `UnknownError` where there are no such weights, `SpecError` for an illegal shape or one that they do not fit,
+    `TrialError` for a horizon shorter than its reports, `ExhaustedError` where memory runs out, and while iterating
+    `DivergedError`.
     """
-    return TrialRun(config, seed, data=data, checkpoints=checkpoints, device=device, flops=flops)
+    return TrialRun(config, seed, data=data, checkpoints=checkpoints, weights=weights, device=device, flops=flops)
 
 
 class TrialRun(Iterator[Record]):
@@ -72,6 +76,7 @@ class TrialRun(Iterator[Record]):
         *,
         data: Path | None,
         checkpoints: Path | None,
+        weights: Path | None,
         device: torch.device | None,
         flops: float | None,
     ) -> None:
@@ -88,7 +93,7 @@ class TrialRun(Iterator[Record]):
                 flops=self._counted() if flops is None else flops,
             )
             self._meter = Meter(self.device)  # what counting imports and the data set takes belong to no training
-            self.net = build_net(config, self.prepared, seed).to(self.device).to(memory_format=LAYOUT)
+            self.net = build_net(config, self.prepared, seed, weights).to(self.device).to(memory_format=LAYOUT)
             self.fit = self._fit(length)
             self._go_on()
         self._records = iter(self.fit)
@@ -204,8 +209,14 @@ class JobTraining:
         if self._run is None:
             self.log.note(f"begin with seed {self.job.seed}")
             crash("trial.start")
-            data, checkpoints = Path(self.job.data), Path(self.job.checkpoints)
-            self._run = run_trial(self.config, self.job.seed, data=data, checkpoints=checkpoints, flops=self.job.flops)
+            self._run = run_trial(
+                self.config,
+                self.job.seed,
+                data=Path(self.job.data),
+                checkpoints=Path(self.job.checkpoints),
+                weights=Path(self.job.weights) if self.job.weights else None,
+                flops=self.job.flops,
+            )
             if self._run.step:
                 self.log.note(f"go on after step {self._run.step}")
                 crash("trial.resume")
@@ -303,11 +314,18 @@ def open_for(config: TrialConfig, data: Path | None = None) -> PreparedData:
     return prepared
 
 
-def build_net(config: TrialConfig, prepared: PreparedData, seed: int) -> Net:
-    """The net of a configuration, with the weights that the seed draws."""
-    return build(
-        config.model, image=prepared.shape, classes=len(prepared.classes), seed=derive(seed, "weights") % 2**31
-    )
+def build_net(config: TrialConfig, prepared: PreparedData, seed: int, weights: Path | None = None) -> Net:
+    """The net of a configuration as its training begins: frozen where it is to be.
+
+    Its weights are those that the seed draws, over them the pretrained ones of a file, by default the one of the
+    configuration's name in the state folder.
+    """
+    net = build(config.model, image=prepared.shape, classes=len(prepared.classes), seed=derive(seed, "weights") % 2**31)
+    if config.model.weights:
+        load(net, weights or Home.find().weights_file(config.model.weights), config.model.weights)
+    if config.train.freeze:
+        net.freeze()
+    return net
 
 
 def batches(prepared: PreparedData, split: str, net: Net, device: torch.device) -> Batches:

@@ -8,6 +8,7 @@ import torch
 from isoflop.config import ModelConfig
 from isoflop.families import BUILT_IN, family
 from isoflop.models import Net, build, cost
+from isoflop.models.pretrained.convert import convert
 from isoflop.models.reference import REFERENCES, reference, reference_parameters
 
 WITHOUT = {
@@ -46,13 +47,6 @@ def smallest(name: str) -> str:
     return next(variant for variant in family(name).variants if (name, variant) in REFERENCES)
 
 
-def place(key: str) -> int:
-    """Where our nets have a weight: auxiliary branches stand before the body, their last layers after the head."""
-    if not key.lower().startswith("aux"):
-        return 1
-    return 2 if key.split(".")[1] in {"fc", "fc2"} else 0
-
-
 def pair(name: str, *, whole: bool) -> tuple[Net, torch.nn.Module, torch.Tensor]:
     """Ours and the reference with equal weights, and two images for them."""
     model, side = published(name, smallest(name))
@@ -60,9 +54,7 @@ def pair(name: str, *, whole: bool) -> tuple[Net, torch.nn.Module, torch.Tensor]
     images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
     theirs = normalizing(reference(name, smallest(name), classes=10), images)
     ours: Net = build(model, image=(3, side, side), classes=10)
-    state = theirs.state_dict()
-    weights = (state[key] for key in sorted(state, key=place))
-    ours.load_state_dict(dict(zip(ours.state_dict(), weights, strict=True)))
+    ours.load_state_dict(convert(theirs.state_dict(), name, smallest(name)))
     return ours, theirs, images
 
 

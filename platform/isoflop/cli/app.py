@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from isoflop.cli import control, data, models, results, services, studies
+from isoflop.cli import control, data, models, results, services, studies, weights
 from isoflop.cli import jobs as ray_jobs
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(data.app, name="data")
+app.add_typer(weights.app, name="weights")
 app.add_typer(models.spaces, name="space")
 app.add_typer(ray_jobs.app, name="jobs")
 for command in (

@@ -135,9 +135,12 @@ def check(
     from isoflop.feasibility import feasible_share
     from isoflop.home import Home
     from isoflop.spec import load_spec
+    from isoflop.study import check_weights
 
     loaded = load_spec(spec)
-    folder = Home.find().data_set(data or loaded.study.data)
+    home = Home.find()
+    folder = home.data_set(data or loaded.study.data)
+    check_weights(loaded, home)
     share = feasible_share(loaded, folder, samples=samples)
     if json:
         emit({"spec": str(spec), "size": loaded.space.size(), "families": loaded.space.families(), **share.to_dict()})

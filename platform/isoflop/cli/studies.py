@@ -49,7 +49,9 @@ def search(
     if dry_run:
         from isoflop.feasibility import estimate
 
-        for line in estimate(loaded, Home.find().data_set(data or loaded.study.data)).lines():
+        home = Home.find()
+        studies.check_weights(loaded, home)
+        for line in estimate(loaded, home.data_set(data or loaded.study.data)).lines():
             typer.echo(line)
         return
     hint_workers(loaded.study, executor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -110,7 +110,8 @@ class Staged(Body):
 class Net(nn.Module):
     """A body and its head: logits (N, classes) of images at the shape's resolution.
 
-    A body with auxiliary branches gets a linear head for each; in training the net answers what all heads say.
+    A body with auxiliary branches gets a linear head for each; in training the net answers what all heads say,
+    unless it is frozen: then auxiliary heads have nothing to train.
     """
 
     def __init__(self, body: Body, shape: Shape, *, classes: int, dropout: float = 0.0) -> None:
@@ -118,10 +119,29 @@ class Net(nn.Module):
         self.body, self.shape = body, shape
         self.head = body.head(classes, dropout)
         self.auxiliary = nn.ModuleList(nn.Linear(branch.channels, classes) for branch in body.auxiliary)
+        self.frozen = False
+        """Whether the body is a mere extractor of features."""
+
+    def freeze(self) -> None:
+        """Leave everything but the head as it is from now on: no gradient reaches it, and training does not change it.
+
+        The body stays in evaluation mode, so its batch norms keep their statistics and nothing in it is dropped.
+        """
+        self.frozen = True
+        self.requires_grad_(False)  # noqa: FBT003 - torch's own form
+        self.head.requires_grad_(True)  # noqa: FBT003
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's own form
+        """Enter training mode, or leave it; a frozen body is never in it."""
+        super().train(mode)
+        if self.frozen:
+            self.body.eval()
+        return self
 
     def forward(self, x: Tensor) -> Tensor | Answers:
         """Logits (N, classes); in training with auxiliary heads, those of the head with weight 1, then theirs."""
-        if not (self.training and self.auxiliary):
+        if self.frozen or not (self.training and self.auxiliary):
             logits: Tensor = self.head(self.body(x))
             return logits
         vector, *others = self.body.vectors(x)

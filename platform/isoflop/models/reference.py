@@ -80,6 +80,33 @@ def reference(family: str, variant: str, *, classes: int = 1000) -> nn.Module:
     return made
 
 
+def published(family: str, variant: str) -> nn.Module:
+    """The net with the weights that its library publishes, downloaded unless they are in the library's own cache.
+
+    Raises `OSError` where they cannot be had, and `RuntimeError` where there are none.
+    """
+    library, name = REFERENCES[family, variant].split()
+    wanted = {"weights": "DEFAULT"} if library == "torchvision" else {"pretrained": True}
+    create: Any = torchvision.models.get_model if library == "torchvision" else timm.create_model
+    made: nn.Module = create(name, **wanted)
+    return made
+
+
+def is_auxiliary(key: str) -> bool:
+    """Whether a weight of a library's net is of an auxiliary head or its branch."""
+    return key.lower().startswith("aux")
+
+
+def place(key: str) -> int:
+    """Where our nets have a weight: auxiliary branches stand before the body, their last layers after the head.
+
+    Sorted by it, a library's keys stand in the order of ours.
+    """
+    if not is_auxiliary(key):
+        return 1
+    return 2 if key.split(".")[1] in {"fc", "fc2"} else 0
+
+
 def reference_parameters(family: str, variant: str) -> int:
     """How many parameters the library's net has."""
     with torch.device("cpu" if family in COMPUTED else "meta"):

@@ -47,10 +47,15 @@ def build_optimizer(net: nn.Module, config: OptimConfig) -> Optimizer:
 
 
 def decay_groups(net: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Parameters in two groups: weights that decay, and norms, biases, position embeddings and tokens that do not."""
+    """Parameters in two groups: weights that decay, and norms, biases, position embeddings and tokens that do not.
+
+    Frozen ones are in neither.
+    """
     kept: list[nn.Parameter] = []
     decayed: list[nn.Parameter] = []
     for name, parameter in net.named_parameters():
+        if not parameter.requires_grad:
+            continue
         free = parameter.ndim <= 1 or name.rsplit(".", 1)[-1] in TOKENS
         (kept if free else decayed).append(parameter)
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
