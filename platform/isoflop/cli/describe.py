@@ -92,7 +92,11 @@ def lines(found: Cost) -> list[str]:
         f"memory           {amount(found.memory, 'B')} to train at batch {found.batch} (estimated)",
         f"receptive field  {_field(found)}",
     ]
-    return [*told, f"tokens           {found.tokens:,} of an image"] if found.tokens else told
+    if found.tokens:
+        told.append(f"tokens           {found.tokens:,} of an image")
+    if found.auxiliary:
+        told.append(f"auxiliary heads  {amount(found.auxiliary, 'FLOPs')} more in training")
+    return told
 
 
 def _field(found: Cost) -> str:

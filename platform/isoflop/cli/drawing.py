@@ -93,7 +93,7 @@ def stages(cost: Cost, outputs: Mapping[str, Shape]) -> list[Stage]:
             name=_short(name),
             output=outputs.get(name, layers[-1].output),
             parameters=sum(layer.parameters for layer in layers),
-            flops=sum(layer.flops for layer in layers),
+            flops=sum(layer.flops for layer in layers if not layer.auxiliary),
             receptive_field=layers[-1].receptive_field,
         )
         if found and _joins(stage, found[-1], cost):

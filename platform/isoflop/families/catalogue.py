@@ -161,6 +161,7 @@ BUILT_IN: tuple[Family, ...] = (
         stem=1,
         stems=(1, 2, 4),
         variants={"2x32d": 32, "2x64d": 32, "2x96d": 32},
+        parts={"norm": NORM, "activation": ACTIVATION, "attention": ATTENTION, "init": INIT},
         recipe={"optim.name": "sgd", "optim.lr": 0.1, "optim.weight_decay": 1e-4},
     ),
     Family(
