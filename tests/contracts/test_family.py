@@ -117,7 +117,7 @@ def test_photos_of_224_pixels_fit(name, channels, stem):
 def test_every_knob_can_be_built(name):
     for knob in set(family(name).knobs) - set(family(name).parts):  # those in test_part.py
         values = family(name).knobs[knob]
-        settings = {"depth": 1.0, "width": 0.125}
+        settings = {"depth": 1.0, "width": 0.25}
         outputs = [net(name, **settings, **{knob: value}).eval()(images()) for value in values]
         assert all(output.shape == (2, CLASSES) for output in outputs)
         assert not any(torch.equal(one, other) for one, other in pairwise(outputs))
