@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from isoflop.cli import main
 from isoflop.config import TrainConfig, TrialConfig
+from isoflop.data import prepare
 from isoflop.errors import DataError, UnknownError
 from isoflop.home import VARIABLE, Home
 from isoflop.length import Length
@@ -46,6 +47,14 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.manual_seed(0)
         torch.save(reference("mobilenet_v3", "small").state_dict(), path)
     return path
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A state folder of its own: a search here opens the test set of the digits too."""
+    place = Home(tmp_path_factory.mktemp("frozen"))
+    prepare("digits", root=place.data)
+    return place
 
 
 @pytest.fixture(scope="module")
