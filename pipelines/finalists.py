@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from isoflop.cli.progress import watching
-from isoflop.study import finalists, finalists_of, load_study
+from isoflop.outcome import load_study
+from isoflop.study import finalists, finalists_of
 from pipelines.stage import bench, keep, main, params, study_of
 
 

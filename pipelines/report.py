@@ -7,9 +7,9 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from isoflop.outcome import load_study
 from isoflop.ranking import boards, columns
 from isoflop.records import State, Trial
-from isoflop.study import load_study
 from pipelines.stage import RESULTS, main, study_of, write
 
 

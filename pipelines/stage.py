@@ -14,8 +14,9 @@ import yaml
 from isoflop.errors import InputError, StateError, StudyError
 from isoflop.execution.recorder import Listener
 from isoflop.journal.transfer import dump, load
+from isoflop.outcome import Study
 from isoflop.provenance import holder
-from isoflop.study import Bench, ExecutorName, Study
+from isoflop.study import Bench, ExecutorName
 
 RESULTS = Path("results")
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from isoflop.config import TrialConfig as TrialConfig
     from isoflop.data import prepare as prepare
+    from isoflop.outcome import load_study as load_study
     from isoflop.prediction import load_model as load_model
     from isoflop.spec import load_spec as load_spec
     from isoflop.study import evaluate as evaluate
     from isoflop.study import finalists as finalists
     from isoflop.study import leaderboard as leaderboard
-    from isoflop.study import load_study as load_study
     from isoflop.study import resume as resume
     from isoflop.study import search as search
     from isoflop.trial import run_trial as run_trial
@@ -39,6 +39,7 @@ _HOMES = {
     "TrialConfig": "isoflop.config",
     "load_model": "isoflop.prediction",
     "load_spec": "isoflop.spec",
+    "load_study": "isoflop.outcome",
     "prepare": "isoflop.data",
     "run_trial": "isoflop.trial",
 }

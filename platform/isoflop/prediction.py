@@ -16,8 +16,8 @@ from isoflop.errors import DataError, Fault, UnknownError
 from isoflop.home import Home
 from isoflop.journal.sqlite import SqliteJournal
 from isoflop.models import Net
+from isoflop.outcome import known
 from isoflop.records import Key
-from isoflop.study import known
 from isoflop.tracking.store import Store
 from isoflop.trial import Facts, load_net, normalize
 

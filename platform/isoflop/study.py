@@ -6,7 +6,7 @@ import time as clock
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,114 +16,30 @@ from pydantic import TypeAdapter, ValidationError
 from isoflop.bench import Bench as Bench  # noqa: PLC0414 - a name of this module too
 from isoflop.bench import ExecutorName as ExecutorName  # noqa: PLC0414
 from isoflop.bench import StudyDesk
-from isoflop.choice import choose, front
+from isoflop.choice import choose
 from isoflop.config import WEIGHTS, ModelConfig, Name, parse
 from isoflop.crashpoints import crash
 from isoflop.data import PreparedData, open_prepared
 from isoflop.drift import drift, widened
-from isoflop.errors import Fault, InputError, LeaseError, StudyError, UnknownError, did_you_mean
+from isoflop.errors import Fault, InputError, LeaseError, StudyError
 from isoflop.execution.recorder import Recorder
 from isoflop.home import Home
 from isoflop.journal.event import Kind
 from isoflop.journal.history import History
 from isoflop.journal.sqlite import SqliteJournal
+from isoflop.outcome import Study, known
 from isoflop.planning.finalists import FinalistsPlan
 from isoflop.planning.progress import cause
 from isoflop.provenance import code_version, holder, provenance
-from isoflop.records import Key, State, Trial
-from isoflop.spec import Spec, load_spec, spec_from_tree
+from isoflop.records import State
+from isoflop.spec import Spec, load_spec
 from isoflop.study_spec import StudySpec, seconds
 from isoflop.tracking.store import Store
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from isoflop.models.cost import Cost
     from isoflop.plan import Plan
     from isoflop.planning.search import SearchPlan
-
-
-@dataclass(frozen=True, slots=True)
-class Study:
-    """A study that stands in the journal, to be read."""
-
-    id: str
-    store: Store
-
-    @property
-    def trials(self) -> Sequence[Trial]:
-        """Its trials, by number and replicate."""
-        trials = self.store.history(self.id).trials.values()
-        return sorted(trials, key=lambda t: (t.number, t.replicate))
-
-    @property
-    def spec(self) -> Spec:
-        """The spec that it runs."""
-        return spec_from_tree(self.store.history(self.id).study["spec"], where=f"study {self.id}")
-
-    @property
-    def best(self) -> Trial | None:
-        """The best COMPLETE trial, of several objectives one on the front; none while there is none."""
-        study = self.spec.study
-        return next(iter(choose(self.trials, study.objectives, study.constraints, 1)), None)
-
-    @property
-    def recommended(self) -> Trial | None:
-        """The COMPLETE trial that a model of all trials expects most of; none while there is none.
-
-        `best` has the best score, which is in part luck; what the model expects is closer to what a training on a fresh
-        seed comes to. Of several objectives all weigh the same.
-        """
-        from isoflop.planning.recommendation import recommendation
-
-        spec, history = self.spec, self.store.history(self.id)
-        number = recommendation(spec.study, spec.space, history)
-        trial = None if number is None else history.trials[Key(trial=number)]
-        return trial if trial is not None and trial.state is State.COMPLETE else None
-
-    @property
-    def front(self) -> Sequence[Trial]:
-        """The COMPLETE trials that no other beats in every objective, by number; of one objective the best and equals.
-
-        Those that break a constraint are not among them.
-        """
-        study = self.spec.study
-        return front(self.trials, study.objectives, study.constraints)
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row a trial: number, state, objective, FLOPs, parameters, and each sampled parameter by dotted key."""
-        import pandas as pd
-
-        metrics = [objective.metric for objective in self.spec.study.objectives]
-        rows = [
-            {
-                "number": trial.number,
-                "replicate": trial.replicate,
-                "state": str(trial.state),
-                **{metric: trial.value(metric) for metric in metrics},
-                "flops": trial.flops,
-                "parameters": trial.parameters,
-                "reports": trial.reports,
-                **trial.params,
-            }
-            for trial in self.trials
-        ]
-        return pd.DataFrame(rows)
-
-
-def load_study(study: str, *, home: Path | None = None) -> Study:
-    """A study by its id. Raises `UnknownError` with the nearest id."""
-    place = Home(home.absolute()) if home else Home.find()
-    return known(study, Store(SqliteJournal(place.ensure().journal), place.path))
-
-
-def known(study: str, store: Store) -> Study:
-    """A study of a store. Raises `UnknownError` with the nearest id."""
-    ids = store.journal.studies()
-    if study not in ids:
-        remedy = did_you_mean(study, ids) if ids else "there is no study yet: run isoflop search SPEC"
-        raise UnknownError(Fault("study", f"unknown study {study!r}", remedy))
-    return Study(study, store)
 
 
 def search(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from isoflop.home import Home
-from isoflop.study import load_study
+from isoflop.outcome import load_study
 from tests.integration.test_cli import isoflop, written
 
 pytestmark = pytest.mark.cluster

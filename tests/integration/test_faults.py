@@ -16,9 +16,10 @@ import pytest
 from isoflop.home import Home
 from isoflop.journal.event import Kind
 from isoflop.journal.sqlite import SqliteJournal
+from isoflop.outcome import Study, load_study
 from isoflop.records import State
 from isoflop.spec import Spec, spec_from_tree
-from isoflop.study import Bench, Study, load_study, resume, search
+from isoflop.study import Bench, resume, search
 from isoflop.training import checkpoint
 
 TREE = {

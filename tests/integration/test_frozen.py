@@ -19,8 +19,8 @@ from isoflop.length import Length
 from isoflop.models.net import Net
 from isoflop.models.pretrained.store import add
 from isoflop.models.reference import reference
+from isoflop.outcome import load_study
 from isoflop.records import State
-from isoflop.study import load_study
 from isoflop.trial import TrialRun, load_net, predict_split, run_trial
 from isoflop.weights import listed
 

@@ -18,9 +18,10 @@ from isoflop.errors import InputError, LeaseError, StudyError, UnknownError
 from isoflop.evaluation.metrics import metrics_of
 from isoflop.home import Home
 from isoflop.journal.event import Kind
+from isoflop.outcome import Study, load_study
 from isoflop.records import Key, State
 from isoflop.spec import Spec, spec_from_tree
-from isoflop.study import Bench, Study, finalists, load_study, resume, search
+from isoflop.study import Bench, finalists, resume, search
 
 TREE: dict[str, Any] = {
     "space": {

@@ -21,7 +21,7 @@ def stop(
     from isoflop.control import kill_trial, myself, parse_key, stop_study
     from isoflop.home import Home
     from isoflop.journal.sqlite import SqliteJournal
-    from isoflop.study import known
+    from isoflop.outcome import known
     from isoflop.study_spec import seconds
     from isoflop.tracking.store import Store
 
@@ -48,7 +48,7 @@ def logs(
     from isoflop.home import Home
     from isoflop.journal.history import History
     from isoflop.journal.sqlite import SqliteJournal
-    from isoflop.study import known
+    from isoflop.outcome import known
     from isoflop.tracking.store import Store
 
     home, key = Home.find(), parse_key(trial)
@@ -83,7 +83,7 @@ def gc(
     from isoflop.cleaning import Cleaning, remove
     from isoflop.home import Home
     from isoflop.journal.sqlite import SqliteJournal
-    from isoflop.study import known
+    from isoflop.outcome import known
     from isoflop.tracking.store import Store
 
     home = Home.find()

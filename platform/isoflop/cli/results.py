@@ -32,7 +32,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show one study: state, counts, best trial; with --follow, what happens in it."""
-    from isoflop.study import known
+    from isoflop.outcome import known
 
     store = _store()
     found = known(study, store)
@@ -50,7 +50,7 @@ def show(
 
 def trials(study: StudyId, json: Json = False) -> None:
     """List a study's trials with their states, parameters and values."""
-    from isoflop.study import known
+    from isoflop.outcome import known
 
     store = _store()
     known(study, store)

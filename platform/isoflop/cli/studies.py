@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    from isoflop.outcome import Study
     from isoflop.records import Trial
-    from isoflop.study import Study
     from isoflop.study_spec import StudySpec
 
 FRONT = 10
@@ -92,8 +92,9 @@ def finalists(
     from isoflop import study as studies
     from isoflop.cli.progress import watching
     from isoflop.cli.results import print_board
+    from isoflop.outcome import load_study
 
-    spec = studies.load_study(study).spec.study
+    spec = load_study(study).spec.study
     total = (top or spec.finalists.top) * (seeds or spec.finalists.seeds)
     bench = studies.Bench.here(executor=executor)
     with watching(spec, total, bench.journal.read(studies.finalists_of(study))) as listen:
@@ -125,10 +126,11 @@ def _go_on(
 ) -> None:
     from isoflop import study as studies
     from isoflop.cli.progress import watching
+    from isoflop.outcome import load_study
     from isoflop.spec import load_spec
 
     newer = load_spec(spec) if spec is not None else None
-    about = (newer or studies.load_study(study).spec).study
+    about = (newer or load_study(study).spec).study
     bench = studies.Bench.here(executor=executor)
     with watching(about, trials or about.budget.trials, bench.journal.read(study)) as listen:
         done = studies.resume(
