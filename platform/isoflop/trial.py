@@ -31,9 +31,8 @@ from isoflop.home import Home
 from isoflop.joblog import JobLog, forget_warnings
 from isoflop.length import Length
 from isoflop.models import Net, build, cost
-from isoflop.models.latency import measure_latency
+from isoflop.models.latency import fastest, measure_latency
 from isoflop.models.net import LAYOUT
-from isoflop.models.pretrained.load import load
 from isoflop.records import Artifact, Job, Record
 from isoflop.seeds import derive
 from isoflop.training import checkpoint
@@ -82,7 +81,7 @@ class TrialRun(Iterator[Record]):
     ) -> None:
         torch.set_num_threads(config.train.threads)
         self.config, self.seed = config, seed
-        self.device = device or best_device()
+        self.device = device or fastest()
         self.checkpoints = checkpoints
         self.prepared = open_for(config, data)
         with Exhaustion(self.device, lambda: "before the first step"):
@@ -276,7 +275,7 @@ def load_net(folder: Path, device: torch.device | None = None) -> tuple[Net, Fac
         facts = Facts.read(file.metadata())
     net = build(facts.config.model, image=facts.image, classes=len(facts.classes), seed=0)
     net.load_state_dict(load_file(path))
-    return net.to(device or best_device()).to(memory_format=LAYOUT).eval(), facts
+    return net.to(device or fastest()).to(memory_format=LAYOUT).eval(), facts
 
 
 def normalize(images: npt.NDArray[np.uint8], facts: Facts, net: Net) -> torch.Tensor:
@@ -322,6 +321,8 @@ def build_net(config: TrialConfig, prepared: PreparedData, seed: int, weights: P
     """
     net = build(config.model, image=prepared.shape, classes=len(prepared.classes), seed=derive(seed, "weights") % 2**31)
     if config.model.weights:
+        from isoflop.models.pretrained.load import load  # it brings all of timm, which most trainings need not
+
         load(net, weights or Home.find().weights_file(config.model.weights), config.model.weights)
     if config.train.freeze:
         net.freeze()
@@ -367,8 +368,3 @@ def save_weights(path: Path, net: Net, config: TrialConfig, seed: int, prepared:
 
 def _artifact(kind: str, path: Path) -> Artifact:
     return Artifact(kind=kind, path=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
-
-
-def best_device() -> torch.device:
-    """The first GPU that this process may use, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -107,7 +107,7 @@ def fair_batch(single: Latency) -> int:
 
 
 def fastest() -> torch.device:
-    """The first GPU, else the CPU."""
+    """The first GPU that this process may use, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
