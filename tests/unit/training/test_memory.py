@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, PAGESIZE, mmap
 from pathlib import Path
 
 import numpy as np
@@ -21,20 +24,26 @@ MIB = 2**20
 
 def test_the_peak_counts_what_was_there_at_once_and_is_gone_again():
     meter = Meter(CPU)
-    first = torch.ones(80 * MIB // 4)  # both so large that the C library does not keep what is freed of them
-    del first
-    second = torch.ones(40 * MIB // 4)
-    peak = meter.peak()
-    assert 79 * MIB < peak < 90 * MIB
+    with private(80 * MIB):
+        pass
+    with private(40 * MIB):
+        peak = meter.peak()
+        assert 79 * MIB < peak < 90 * MIB
     assert meter.peak() >= peak
-    del second
 
 
 def test_each_meter_begins_anew():
-    taken = torch.ones(40 * MIB // 4)
-    meter = Meter(CPU)
-    assert meter.peak() < 10 * MIB
-    del taken
+    with private(40 * MIB):
+        assert Meter(CPU).peak() < 10 * MIB
+
+
+@contextmanager
+def private(size: int) -> Iterator[None]:
+    """So many bytes taken from the system itself: what the C library is asked for, it may keep when it is freed."""
+    with mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS) as taken:
+        for page in range(0, size, PAGESIZE):
+            taken[page] = 1
+        yield
 
 
 def test_what_is_mapped_from_a_file_is_not_counted(tmp_path: Path):
