@@ -19,7 +19,7 @@ from isoflop.models import Net
 from isoflop.outcome import known
 from isoflop.records import Key
 from isoflop.tracking.store import Store
-from isoflop.trial import Facts, load_net, normalize
+from isoflop.trained import Facts, load_net, normalize
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,11 @@ CORE = (
     "models",
     "training",
     "data/batches.py",
-    "data/augmentation.py",
+    "data/augmentation",
     "length.py",
     "scaling.py",
     "seeds.py",
+    "trained.py",
     "trial.py",
 )
 """The training core: what decides a training's numbers, relative to the package."""

@@ -143,7 +143,7 @@ def finalists_of(study: str) -> str:
 
 def evaluate(study: str, *, bench: Bench | None = None) -> Study:
     """Open the test set for the finalists of a study; those it was opened for are left as they are."""
-    from isoflop.trial import evaluate_test
+    from isoflop.trained import evaluate_test
 
     bench = bench or Bench.here()
     found = known(study, Store(bench.journal, bench.home.path))
@@ -281,7 +281,7 @@ def _run(bench: Bench, study: str, plan: Plan, payload: dict[str, Any], spec: St
         recorder.note(Kind.STUDY, note, index=recorder.history.segment + 1)
         executor.prepare()
         with _closed(recorder, plan):
-            from isoflop.trial import open_job  # with torch, while the executor gets ready
+            from isoflop.job import open_job  # with torch, while the executor gets ready
 
             executor.run(plan, recorder, desk, open_job)
 

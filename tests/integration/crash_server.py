@@ -16,10 +16,6 @@ import mlflow.store.tracking.dbmodels.models  # noqa: F401
 import optuna  # noqa: F401
 import torch._dynamo  # noqa: F401
 
-import isoflop.planning.search
-import isoflop.study
-import isoflop.tracking.mlflow_tracker
-import isoflop.trial  # noqa: F401
 from isoflop.cli import main
 from isoflop.crashpoints import arm
 from isoflop.provenance import code_version, holder

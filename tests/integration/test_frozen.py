@@ -21,7 +21,8 @@ from isoflop.models.pretrained.store import add
 from isoflop.models.reference import reference
 from isoflop.outcome import load_study
 from isoflop.records import State
-from isoflop.trial import TrialRun, load_net, predict_split, run_trial
+from isoflop.trained import load_net, predict_split
+from isoflop.trial import TrialRun, run_trial
 from isoflop.weights import listed
 
 CPU = torch.device("cpu")

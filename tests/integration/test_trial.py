@@ -10,10 +10,12 @@ import torch
 from isoflop.config import TrialConfig
 from isoflop.errors import DataError, DivergedError, TrialError
 from isoflop.home import Home
+from isoflop.job import open_job
 from isoflop.joblog import read
 from isoflop.models.registry import register
 from isoflop.records import Job, Key
-from isoflop.trial import Facts, load_net, normalize, open_job, predict_split, run_trial
+from isoflop.trained import Facts, load_net, normalize, predict_split
+from isoflop.trial import run_trial
 
 CPU = torch.device("cpu")
 CONFIGS = {

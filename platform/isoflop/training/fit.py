@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,16 +15,13 @@ from isoflop.errors import DivergedError
 from isoflop.length import Length
 from isoflop.records import Record
 from isoflop.seeds import derive
+from isoflop.training.objective import Objective
 from isoflop.training.optimizer import build_optimizer
 from isoflop.training.schedule import rate
 from isoflop.training.task import Task
 
 WATCH = 32
 """Steps between two looks at the losses: each look waits for the device."""
-
-
-Answers: TypeAlias = Sequence[tuple[float, Tensor]]
-"""What a net with several heads answers in training: the weight of each head's loss, and its outputs."""
 
 
 class Split(Protocol):
@@ -58,13 +55,14 @@ class Fit:
         net: nn.Module,
         task: Task,
         *,
+        objective: Objective,
         train: Split,
         val: Split,
         config: TrialConfig,
         length: Length,
         seed: int,
     ) -> None:
-        self.net, self.task, self.train, self.val = net, task, train, val
+        self.net, self.task, self.objective, self.train, self.val = net, task, objective, train, val
         self.config, self.length, self.seed = config, length, seed
         self.optimizer = build_optimizer(net, config.optim)
         self.piece = config.train.piece
@@ -161,14 +159,9 @@ class Fit:
 
     def _learn(self, images: Tensor, targets: Tensor) -> Tensor:
         """Add a piece's part of the gradient; its part of the batch's mean loss."""
-        loss = self._loss(self.net(images), targets) * (len(targets) / self.length.batch)
+        loss = self.objective(self.net, images, targets) * (len(targets) / self.length.batch)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
-
-    def _loss(self, answers: Tensor | Answers, targets: Tensor) -> Tensor:
-        if isinstance(answers, Tensor):
-            return self.task.loss(answers, targets)
-        return torch.stack([weight * self.task.loss(outputs, targets) for weight, outputs in answers]).sum()
 
 
 def outputs(net: nn.Module, split: Split, size: int) -> tuple[Tensor, Tensor]:

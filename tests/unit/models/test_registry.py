@@ -109,6 +109,6 @@ def test_a_familys_libraries_are_imported_when_it_is_first_built(said):
 
 def test_what_a_worker_imports_is_neither_timm_nor_torchvision():
     """They take seconds, and are imported by the families, parts and weights that need them."""
-    code = "import sys, isoflop.trial; print({'timm', 'torchvision'} & set(sys.modules))"
+    code = "import sys, isoflop.job; print({'timm', 'torchvision'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "set()"

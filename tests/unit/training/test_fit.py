@@ -17,6 +17,7 @@ from isoflop.errors import DivergedError
 from isoflop.length import Length
 from isoflop.models import build
 from isoflop.training.fit import Fit
+from isoflop.training.objective import Supervised
 from isoflop.training.schedule import rate
 from isoflop.training.task import Classification
 
@@ -40,7 +41,8 @@ def split() -> Batches:
 def fit(made: TrialConfig, net: nn.Module | None = None, seed: int = 3) -> Fit:
     net = net or build(made.model, image=(1, 8, 8), classes=4, seed=0)
     length = Length.of(made.train, images=IMAGES, flops=1.0)
-    return Fit(net, Classification(made.loss), train=split(), val=split(), config=made, length=length, seed=seed)
+    task = Classification(made.loss)
+    return Fit(net, task, objective=Supervised(task), train=split(), val=split(), config=made, length=length, seed=seed)
 
 
 def weights(training: Fit) -> Tensor:

@@ -1,24 +1,10 @@
-"""Changes drawn for each image of a batch, as tensor operations on the whole batch."""
+"""Moving whole pixels: nothing is interpolated."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
-
-from isoflop.config import AugmentConfig
-
-
-def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    """Crop and flip a uint8 batch (N, C, H, W), each image by its own draw.
-
-    The draws come from a CPU generator, so they are equal on every device.
-    """
-    if config.crop:
-        images = crop(images, config.crop, generator)
-    if config.flip:
-        images = flip(images, generator)
-    return images
 
 
 def crop(images: Tensor, padding: int, generator: torch.Generator) -> Tensor:

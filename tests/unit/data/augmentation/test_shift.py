@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from isoflop.config import AugmentConfig
-from isoflop.data.augmentation import augment, crop, flip
+from isoflop.data.augmentation import augment
+from isoflop.data.augmentation.shift import crop, flip
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -1,0 +1,111 @@
+"""One configuration: all its parts, and the dotted keys of their settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+from isoflop.config.augment import AugmentConfig
+from isoflop.config.data import DataConfig
+from isoflop.config.loss import LossConfig
+from isoflop.config.model import ModelConfig
+from isoflop.config.optim import OptimConfig
+from isoflop.config.part import Part
+from isoflop.config.schedule import ScheduleConfig
+from isoflop.config.train import TrainConfig
+from isoflop.families import Scalar, families, family
+from isoflop.faults import parse
+
+
+class TrialConfig(Part):
+    """Everything that decides a training's numbers, but for the seed and the code version."""
+
+    model: ModelConfig
+    data: DataConfig
+    optim: OptimConfig = OptimConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    augment: AugmentConfig = AugmentConfig()
+    loss: LossConfig = LossConfig()
+    train: TrainConfig = TrainConfig()
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Scalar]) -> Self:
+        """Make a configuration of flat dotted keys. Raises `SpecError` with every fault, each under its key."""
+        return parse(cls, nest(params))
+
+    def params(self) -> dict[str, Scalar]:
+        """The configuration as flat dotted keys, defaults included."""
+        return dict(flatten(self.model_dump(mode="json")))
+
+    def halved(self) -> Self | None:
+        """The configuration with a quarter of the images at once, for when memory ran out; none below one image."""
+        if self.train.piece == 1:
+            return None
+        train = self.train.model_copy(update={"micro_batch": -(-self.train.piece // 4)})
+        return self.model_copy(update={"train": train})
+
+    def fingerprint(self, code: str) -> str:
+        """Hash of everything that decides the numbers: this configuration and the training core's code version."""
+        text = json.dumps({"config": self.model_dump(mode="json"), "code": code}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+SECTIONS: Mapping[str, type[Part]] = {
+    "model": ModelConfig,
+    "optim": OptimConfig,
+    "schedule": ScheduleConfig,
+    "augment": AugmentConfig,
+    "loss": LossConfig,
+    "train": TrainConfig,
+}
+"""The parts of a configuration that a space may vary, by the first word of their keys."""
+
+FIXED_BY_STUDY = frozenset({"train.axis", "train.horizon", "train.reports", "train.threads"})
+"""Keys that the `study:` part decides, so that trials can be compared."""
+
+
+def known_keys(family_name: str | None = None) -> frozenset[str]:
+    """Every dotted key that a space may set, with the knobs of one family or of all."""
+    rows = [family(family_name)] if family_name else families().values()
+    nowhere = FIXED_BY_STUDY if any(row.residual for row in rows) else FIXED_BY_STUDY | {"model.drop_path"}
+    keys = {f"{section}.{field}" for section, part in SECTIONS.items() for field in part.model_fields}
+    return frozenset(keys | {f"model.{knob}" for row in rows for knob in row.knobs}) - nowhere
+
+
+def default_of(key: str, family_name: str) -> Scalar:
+    """The value of a key in the family's default configuration."""
+    row = family(family_name)
+    section, name = key.split(".", 1)
+    if key == "model.family":
+        return family_name
+    if key == "model.stem":
+        return row.stem
+    if key in row.recipe:
+        return row.recipe[key]
+    if section == "model" and name in row.knobs:
+        return row.knobs[name][0]
+    default: Scalar = SECTIONS[section].model_fields[name].default
+    return default
+
+
+def nest(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn dotted keys into nested mappings."""
+    tree: dict[str, Any] = {}
+    for key, value in params.items():
+        *path, last = key.split(".")
+        node = tree
+        for step in path:
+            node = node.setdefault(step, {})
+        node[last] = value
+    return tree
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Turn nested mappings into pairs of dotted key and value."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

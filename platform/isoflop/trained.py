@@ -1,0 +1,149 @@
+"""What a finished training leaves, and what is done with it: weights, predictions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from isoflop.config import TrialConfig
+from isoflop.data import PreparedData, open_prepared
+from isoflop.data.batches import Batches
+from isoflop.data.resident import resident
+from isoflop.disk import draft
+from isoflop.errors import DataError, Fault, UnknownError
+from isoflop.evaluation.metrics import metrics_of
+from isoflop.evaluation.predictions import save_predictions
+from isoflop.home import Home
+from isoflop.models import Net, build
+from isoflop.models.latency import fastest
+from isoflop.models.net import LAYOUT
+from isoflop.records import Artifact
+from isoflop.training.fit import outputs
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What stands beside a finished training's weights: all that is needed to use them."""
+
+    config: TrialConfig
+    image: tuple[int, int, int]
+    """Channels, height and width as stored."""
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def header(self, seed: int) -> dict[str, str]:
+        """As the header of a safetensors file."""
+        lists = {"image": self.image, "classes": self.classes, "mean": self.mean, "std": self.std}
+        return {
+            "config": self.config.model_dump_json(),
+            "seed": str(seed),
+            **{name: json.dumps(values) for name, values in lists.items()},
+        }
+
+    @classmethod
+    def read(cls, header: Mapping[str, str]) -> Self:
+        """What `header` wrote."""
+        lists = {name: tuple(json.loads(header[name])) for name in ("image", "classes", "mean", "std")}
+        return cls(config=TrialConfig.model_validate_json(header["config"]), **lists)
+
+
+def load_net(folder: Path, device: torch.device | None = None) -> tuple[Net, Facts]:
+    """The net of a finished training from the weights that it left in a folder. Raises `UnknownError` without any."""
+    path = folder / "weights.safetensors"
+    if not path.is_file():
+        raise UnknownError(Fault(str(folder), "holds no weights", "retrain: isoflop finalists STUDY"))
+    with safe_open(path, framework="pt") as file:
+        facts = Facts.read(file.metadata())
+    net = build(facts.config.model, image=facts.image, classes=len(facts.classes), seed=0)
+    net.load_state_dict(load_file(path))
+    return net.to(device or fastest()).to(memory_format=LAYOUT).eval(), facts
+
+
+def normalize(images: npt.NDArray[np.uint8], facts: Facts, net: Net) -> torch.Tensor:
+    """Stored images (N, C, H, W) uint8 as a net sees them, on its device."""
+    labels = np.zeros(len(images), np.int64)
+    device = next(net.parameters()).device
+    split = Batches(images, labels, mean=facts.mean, std=facts.std, resolution=net.shape.resolution, device=device)
+    return split.normalized(split.images)
+
+
+def evaluate_test(folder: Path, data: Path) -> tuple[dict[str, float], Artifact]:
+    """Open the test set for a finished training: its metrics there, and the file of its logits."""
+    net, facts = load_net(folder)
+    torch.set_num_threads(facts.config.train.threads)
+    prepared = open_for(facts.config, data)
+    logits, labels = predict_split(net, prepared, "test", next(net.parameters()).device, size=facts.config.train.piece)
+    stored = save_predictions(
+        folder / "test_predictions.npz", logits, labels, split="test", data_digest=prepared.digest
+    )
+    metrics = {f"test_{name}": value for name, value in metrics_of(logits, labels).items()}
+    return metrics, artifact("test_predictions", stored)
+
+
+def save_weights(path: Path, net: Net, config: TrialConfig, seed: int, prepared: PreparedData) -> Path:
+    """Weights as safetensors, with the configuration and what is needed to use them in its header.
+
+    Raises `StateError` where the disk refuses.
+    """
+    facts = Facts(
+        config=config,
+        image=prepared.shape,
+        classes=tuple(prepared.classes),
+        mean=tuple(prepared.mean),
+        std=tuple(prepared.std),
+    )
+    with draft(path.parent, path.name) as beside:
+        try:
+            save_file(
+                {name: t.contiguous() for name, t in net.state_dict().items()}, beside.path, metadata=facts.header(seed)
+            )
+        except SafetensorError as error:
+            number = re.search(r"os error (\d+)", str(error))
+            raise OSError(*(int(number[1]), os.strerror(int(number[1]))) if number else (0, str(error))) from None
+        return beside.publish(path)
+
+
+def open_for(config: TrialConfig, data: Path | None = None) -> PreparedData:
+    """The prepared set of a configuration. Raises `DataError` where its digest is another than the configuration's."""
+    prepared = open_prepared(data or Home.find().data_set(config.data.name))
+    if config.data.digest and prepared.digest != config.data.digest:
+        raise DataError(
+            Fault(
+                f"data set {config.data.name}",
+                f"has digest {prepared.digest}, the configuration wants {config.data.digest}",
+                "prepare the data that the configuration was made for",
+            )
+        )
+    return prepared
+
+
+def batches(prepared: PreparedData, split: str, net: Net, device: torch.device) -> Batches:
+    """A split of a prepared set as a net sees it."""
+    images, labels = resident(prepared, split, device)
+    return Batches(images, labels, mean=prepared.mean, std=prepared.std, resolution=net.shape.resolution, device=device)
+
+
+def predict_split(
+    net: Net, prepared: PreparedData, split: str, device: torch.device, *, size: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Logits (N, classes) and labels (N,) of a split, in its stored order, so many images going through at once."""
+    found, targets = outputs(net, batches(prepared, split, net, device), size)
+    return found.numpy(), targets.numpy()
+
+
+def artifact(kind: str, path: Path) -> Artifact:
+    """A file with its hash."""
+    return Artifact(kind=kind, path=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
