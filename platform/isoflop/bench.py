@@ -92,6 +92,7 @@ class StudyDesk:
             weights=self._weights(trial),
             flops=trial.flops,
             artifacts=str(self.home.artifacts(self.study, trial.key)) if self.keep else None,
+            observe=self.spec.observe == "all" or (self.keep and self.spec.observe == "finalists"),
             log=str(self.home.logs(self.study, trial.key)),
             batch=self.spec.latency.batch,
             passes=self.spec.latency.passes,

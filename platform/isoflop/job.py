@@ -71,6 +71,7 @@ class JobTraining:
                 checkpoints=Path(self.job.checkpoints),
                 weights=Path(self.job.weights) if self.job.weights else None,
                 flops=self.job.flops,
+                observe=self.job.observe,
             )
             if self._run.step:
                 self.log.note(f"go on after step {self._run.step}")

@@ -65,6 +65,9 @@ class Record:
     measured: Mapping[str, float] = field(default_factory=dict)
     """Not deterministic: `seconds` since the last report, `images_per_second`, `memory` in bytes."""
 
+    observed: Mapping[str, float] = field(default_factory=dict)
+    """What the last step showed of the net, where it was looked at: gradients, dead units, activations by group."""
+
     @property
     def finite(self) -> bool:
         """Whether every metric is a finite number."""
@@ -208,6 +211,8 @@ class Job:
     """FLOPs of one image's forward pass; counted again where they are not given."""
     artifacts: str | None = None
     """Folder for weights and predictions of the finished training; none where they are not kept."""
+    observe: bool = False
+    """Whether gradients, dead units and activations are looked at before each report."""
     log: str | None = None
     """File for what the training prints; none where nobody asks for it."""
     measure: bool = False

@@ -191,6 +191,8 @@ class StudySpec(Part):
     resources: Resources = Resources()
     latency: Latency = Latency()
     finalists: Finalists = Finalists()
+    observe: Literal["none", "finalists", "all"] = "finalists"
+    """Whose gradients, dead units and activations are recorded by groups of layers at each report: some 30 numbers."""
     enqueue: tuple[dict[str, Any], ...] = ()
     """Known configurations to try after the families' defaults, by dotted key; what is left out is the default."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

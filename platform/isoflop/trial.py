@@ -27,6 +27,7 @@ from isoflop.training import checkpoint
 from isoflop.training.fit import Fit
 from isoflop.training.memory import Exhaustion, Meter
 from isoflop.training.objective import Supervised
+from isoflop.training.observation import Observation
 from isoflop.training.task import Classification
 
 
@@ -39,6 +40,7 @@ def run_trial(
     weights: Path | None = None,
     device: torch.device | None = None,
     flops: float | None = None,
+    observe: bool = False,
 ) -> TrialRun:
     """Train a configuration: an iterator of `Record`, one at each report up to the horizon.
 
@@ -46,12 +48,22 @@ def run_trial(
     report and goes on from its checkpoint. `data` is the folder of the prepared set and `weights` the file of the
     pretrained weights, by default those of their names in the state folder; where `checkpoints` holds a whole
     checkpoint of this configuration and seed the training goes on from it. `flops` are those of one image's forward
-    pass; without them they are counted. Torch's number of threads is set to the configuration's. Raises `DataError`,
+    pass; without them they are counted. With `observe` each record also has what the last step showed of the net, which
+    changes no other number. Torch's number of threads is set to the configuration's. Raises `DataError`,
     `UnknownError` where there are no such weights, `SpecError` for an illegal shape or one that they do not fit,
     `TrialError` for a horizon shorter than its reports, `ExhaustedError` where memory runs out, and while iterating
     `DivergedError`.
     """
-    return TrialRun(config, seed, data=data, checkpoints=checkpoints, weights=weights, device=device, flops=flops)
+    return TrialRun(
+        config,
+        seed,
+        data=data,
+        checkpoints=checkpoints,
+        weights=weights,
+        device=device,
+        flops=flops,
+        observe=observe,
+    )
 
 
 class TrialRun(Iterator[Record]):
@@ -67,11 +79,12 @@ class TrialRun(Iterator[Record]):
         weights: Path | None,
         device: torch.device | None,
         flops: float | None,
+        observe: bool,
     ) -> None:
         torch.set_num_threads(config.train.threads)
         self.config, self.seed = config, seed
         self.device = device or fastest()
-        self.checkpoints = checkpoints
+        self.checkpoints, self.observe = checkpoints, observe
         self.prepared = open_for(config, data)
         with Exhaustion(self.device, lambda: "before the first step"):
             splits = {name: resident(self.prepared, name, self.device) for name in ("train", "val")}
@@ -153,6 +166,7 @@ class TrialRun(Iterator[Record]):
             config=config,
             length=length,
             seed=self.seed,
+            observation=Observation(self.net) if self.observe else None,
         )
 
 

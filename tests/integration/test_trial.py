@@ -190,3 +190,12 @@ def test_a_job_measures_a_latency_instead_of_training(home: Home, tmp_path: Path
     assert (found["batch"], found["passes"]) == (4, 5)
     assert "latency" in read(tmp_path / "7.txt")
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_looking_at_a_training_changes_no_number_of_it(home: Home):
+    made = config("resnet")
+    plain = list(run_trial(made, 1, data=home.data / "digits"))
+    seen = list(run_trial(made, 1, data=home.data / "digits", observe=True))
+    assert [record.metrics for record in seen] == [record.metrics for record in plain]
+    assert not any(record.observed for record in plain)
+    assert all({"gradient", "gradient.head", "dead.stages.0"} <= set(record.observed) for record in seen)

@@ -130,7 +130,8 @@ def _record(update: Update, event: Event) -> None:
         "fidelity": record.fidelity,
     }
     measured = {f"measured.{name}": value for name, value in record.measured.items()}
-    for name, value in {**record.metrics, **spent, **measured}.items():
+    observed = {f"observed.{name}": value for name, value in record.observed.items()}
+    for name, value in {**record.metrics, **spent, **measured, **observed}.items():
         update.number(name, value, record.report, event.time)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -16,6 +17,7 @@ from isoflop.length import Length
 from isoflop.records import Record
 from isoflop.seeds import derive
 from isoflop.training.objective import Objective
+from isoflop.training.observation import Observation
 from isoflop.training.optimizer import build_optimizer
 from isoflop.training.schedule import rate
 from isoflop.training.task import Task
@@ -48,6 +50,8 @@ class Fit:
     mean loss over the whole batch. Images, their order and their augmentation are those of the whole batch. A net that
     treats each image by itself (layer norm, no dropout) comes to the same step up to rounding; batch norm sees pieces,
     and dropout draws piece by piece.
+
+    An `observation` looks at the last step before each report.
     """
 
     def __init__(
@@ -61,9 +65,11 @@ class Fit:
         config: TrialConfig,
         length: Length,
         seed: int,
+        observation: Observation | None = None,
     ) -> None:
         self.net, self.task, self.objective, self.train, self.val = net, task, objective, train, val
         self.config, self.length, self.seed = config, length, seed
+        self.observation = observation
         self.optimizer = build_optimizer(net, config.optim)
         self.piece = config.train.piece
         self.device = next(net.parameters()).device
@@ -110,6 +116,7 @@ class Fit:
             flops=self.length.spent(end),
             fidelity=self.length.fidelity(end),
             metrics=metrics,
+            observed=self.observation.numbers() if self.observation else {},
             measured={
                 "seconds": time.perf_counter() - began,
                 "images_per_second": images / max(trained - began, 1e-9),
@@ -126,14 +133,15 @@ class Fit:
         watched = 0
         first = self.step
         while self.step < end:
-            losses.append(self._train_step(self.step))
+            observed = self.observation if self.step == end - 1 else None
+            losses.append(self._train_step(self.step, observed))
             self.step += 1
             if len(losses) - watched == WATCH or self.step == end:
                 _watch(losses[watched:], first + watched)
                 watched = len(losses)
         return torch.stack(losses).mean(dtype=torch.float64).item()
 
-    def _train_step(self, step: int) -> Tensor:
+    def _train_step(self, step: int, observed: Observation | None) -> Tensor:
         self._seed(derive(self.seed, "step", step))
         learning_rate = rate(step, self.length.steps, self.config.optim.lr, self.config.schedule)
         for group in self.optimizer.param_groups:
@@ -142,7 +150,10 @@ class Fit:
         pieces = self.train.pieces(
             step, size=self.length.batch, piece=self.piece, seed=self.seed, config=self.config.augment
         )
-        loss = torch.stack([self._learn(images, targets) for images, targets in pieces]).sum()
+        with observed.forward() if observed else nullcontext():
+            loss = torch.stack([self._learn(images, targets) for images, targets in pieces]).sum()
+        if observed:
+            observed.gradients()
         if self.config.optim.clip:
             clip_grad_norm_(self.net.parameters(), self.config.optim.clip)
         self.optimizer.step()
