@@ -133,7 +133,15 @@ def open_for(config: TrialConfig, data: Path | None = None) -> PreparedData:
 def batches(prepared: PreparedData, split: str, net: Net, device: torch.device) -> Batches:
     """A split of a prepared set as a net sees it."""
     images, labels = resident(prepared, split, device)
-    return Batches(images, labels, mean=prepared.mean, std=prepared.std, resolution=net.shape.resolution, device=device)
+    return Batches(
+        images,
+        labels,
+        mean=prepared.mean,
+        std=prepared.std,
+        resolution=net.shape.resolution,
+        device=device,
+        classes=len(prepared.classes),
+    )
 
 
 def predict_split(

@@ -101,6 +101,28 @@ def test_a_knob_has_its_familys_first_value_by_default():
         ({"optim.lr": True}, "optim.lr: True is not a number; give a number"),
         ({"train.batch_size": 1.5}, "train.batch_size: 1.5 is not a whole number; give a whole number"),
         ({"augment.flip": "maybe"}, "augment.flip: 'maybe' is neither true nor false; write true or false"),
+        ({"augment.policy": "randaug"}, "augment.policy: 'randaug' is not a legal value; did you mean 'randaugment'?"),
+        ({"augment.resized_crop": 0}, "augment.resized_crop: 0 is too small; give more than 0"),
+        (
+            {"augment.policy": "trivialaugment", "augment.magnitude": 3},
+            "augment.magnitude: the policy trivialaugment has none; leave it out, or follow randaugment or augmix",
+        ),
+        (
+            {"augment.operations": 3},
+            "augment.operations: the policy none has none; leave it out, or follow randaugment or augmix",
+        ),
+        (
+            {"augment.policy": "augmix", "augment.magnitude": 11},
+            "augment.magnitude: 11 is none of augmix; give 1 to 10",
+        ),
+        (
+            {"augment.mix_chance": 0.5},
+            "augment.mix_chance: there is nothing to mix; set mixup or cutmix, or leave it out",
+        ),
+        (
+            {"augment.mixup": 0.2, "train.batch_size": 1},
+            "augment: a batch of one image has nothing to mix with; make train.batch_size larger",
+        ),
         ({"optim.name": "sdg"}, "optim.name: 'sdg' is not a legal value; did you mean 'sgd'?"),
         ({"train.axis": "epoch"}, "train.axis: 'epoch' is not a legal value; did you mean 'epochs'?"),
         ({"optim.lrr": 0.1}, "optim.lrr: unknown key; did you mean 'lr'?"),

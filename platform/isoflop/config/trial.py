@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
+from pydantic import model_validator
+
 from isoflop.config.augment import AugmentConfig
 from isoflop.config.data import DataConfig
 from isoflop.config.loss import LossConfig
@@ -15,6 +17,7 @@ from isoflop.config.optim import OptimConfig
 from isoflop.config.part import Part
 from isoflop.config.schedule import ScheduleConfig
 from isoflop.config.train import TrainConfig
+from isoflop.errors import Fault, SpecError
 from isoflop.families import Scalar, families, family
 from isoflop.faults import parse
 
@@ -29,6 +32,13 @@ class TrialConfig(Part):
     augment: AugmentConfig = AugmentConfig()
     loss: LossConfig = LossConfig()
     train: TrainConfig = TrainConfig()
+
+    @model_validator(mode="after")
+    def _mixed(self) -> Self:
+        if self.augment.mixes and self.train.batch_size == 1:
+            remedy = "make train.batch_size larger"
+            raise SpecError(Fault("augment", "a batch of one image has nothing to mix with", remedy))
+        return self
 
     @classmethod
     def from_params(cls, params: Mapping[str, Scalar]) -> Self:

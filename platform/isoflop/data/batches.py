@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from isoflop.config import AugmentConfig
-from isoflop.data.augmentation import augment
+from isoflop.data.augmentation import Mix, augment, erase, erased
 from isoflop.seeds import derive
 
 
@@ -20,7 +20,8 @@ class Batches:
     """A split's images (N, C, H, W) uint8 and labels (N,) on the device, and batches of it. Arrays are copied there.
 
     Which images a step sees and how they are changed are functions of seed and step alone: a training that goes on
-    from a checkpoint sees what it would have seen, with no generator's state kept.
+    from a checkpoint sees what it would have seen, with no generator's state kept. `classes` is how many there are;
+    labels are mixed only where it is given.
     """
 
     def __init__(
@@ -32,12 +33,15 @@ class Batches:
         std: Sequence[float],
         resolution: int,
         device: torch.device,
+        classes: int = 0,
     ) -> None:
         self.images, self.labels = _on(device, images), _on(device, labels)
-        self.resolution = resolution
+        self.resolution, self.classes = resolution, classes
+        # One number for each place of a row of pixels (W * C), so that a subtraction has no short inner loop.
+        width = self.images.shape[3]
         scale = torch.tensor(std, dtype=torch.float32, device=device) * 255
-        self._scale = scale.clamp_min(1e-3)[None, :, None, None]
-        self._shift = torch.tensor(mean, dtype=torch.float32, device=device)[None, :, None, None] * 255
+        self._scale = scale.clamp_min(1e-3).repeat(width)
+        self._shift = (torch.tensor(mean, dtype=torch.float32, device=device) * 255).repeat(width)
         self._order: tuple[tuple[int, int], Tensor] | None = None
 
     def __len__(self) -> int:
@@ -45,7 +49,7 @@ class Batches:
         return len(self.labels)
 
     def at(self, step: int, *, size: int, seed: int, config: AugmentConfig) -> tuple[Tensor, Tensor]:
-        """The training batch of a step, counted from 0: images as the model sees them and labels.
+        """The training batch of a step, counted from 0: images as the model sees them, and targets.
 
         Every epoch visits each image once in a fresh order; what does not fill a batch is left out.
         """
@@ -54,13 +58,29 @@ class Batches:
     def pieces(
         self, step: int, *, size: int, piece: int, seed: int, config: AugmentConfig
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """The training batch of a step, in pieces of so many images: together what `at` gives, never there at once."""
+        """The training batch of a step, in pieces of so many images: together what `at` gives, never there at once.
+
+        Targets are labels, or distributions over the classes (N, classes) where labels are mixed.
+        """
         epoch, place = divmod(step, max(1, len(self) // size))
         chosen = self._epoch(seed, epoch)[place * size : (place + 1) * size]
         generator = torch.Generator().manual_seed(derive(seed, "augment", step))
-        images = augment(self.images[chosen], config, generator)
-        for part, labels in zip(torch.split(images, piece), torch.split(self.labels[chosen], piece), strict=True):
-            yield self.normalized(part), labels
+        images, labels = augment(self.images.index_select(0, chosen), config, generator), self.labels[chosen]
+        boxes, mix = None, None
+        if config.erasing:
+            boxes = erased(images.shape, config.erasing, config.erasing_area, generator).to(images.device)
+        if config.mixes:
+            mix = Mix.draw(images.shape, config, generator, images.device)
+        for first in range(0, len(images), piece):
+            part = slice(first, first + piece)
+            values, targets = self._values(images[part], None if boxes is None else boxes[:, part]), labels[part]
+            if mix is not None:
+                own = mix.part(part)
+                others = images.index_select(0, own.partners)
+                partners = self._values(others, None if boxes is None else boxes[:, own.partners])
+                values = own.images(values, partners)
+                targets = own.targets(targets, labels[own.partners], self.classes)
+            yield self._resized(values), targets
 
     def all(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Every image once in its stored order, unchanged."""
@@ -69,11 +89,26 @@ class Batches:
 
     def normalized(self, images: Tensor) -> Tensor:
         """Images as the model sees them: resized to its resolution, mean 0 and variance 1 by channel."""
-        values = ((images.float() - self._shift) / self._scale).contiguous(memory_format=torch.channels_last)
-        if values.shape[-1] == self.resolution == values.shape[-2]:
-            return values
+        return self._resized(self._scaled(images))
+
+    def _values(self, images: Tensor, boxes: Tensor | None) -> Tensor:
+        """Images as numbers, boxes (4, N) being erased."""
+        values = self._scaled(images)
+        return values if boxes is None else erase(values, boxes)
+
+    def _scaled(self, images: Tensor) -> Tensor:
+        """Mean 0 and variance 1 by channel, stored channels last (N, C, H, W)."""
+        values = images.to(torch.float32, copy=True).contiguous(memory_format=torch.channels_last)
+        rows = values.permute(0, 2, 3, 1).view(-1, len(self._scale))
+        rows.sub_(self._shift).div_(self._scale)
+        return values
+
+    def _resized(self, images: Tensor) -> Tensor:
+        """At the model's resolution."""
+        if images.shape[-1] == self.resolution == images.shape[-2]:
+            return images
         side = (self.resolution, self.resolution)
-        return interpolate(values, side, mode="bilinear", align_corners=False, antialias=True)
+        return interpolate(images, side, mode="bilinear", align_corners=False, antialias=True)
 
     def _epoch(self, seed: int, epoch: int) -> Tensor:
         if self._order is None or self._order[0] != (seed, epoch):

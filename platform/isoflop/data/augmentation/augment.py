@@ -6,16 +6,18 @@ import torch
 from torch import Tensor
 
 from isoflop.config import AugmentConfig
-from isoflop.data.augmentation.shift import crop, flip
+from isoflop.data.augmentation.colour import jitter
+from isoflop.data.augmentation.geometry import bend
+from isoflop.data.augmentation.policy import follow
+from isoflop.data.augmentation.shift import shift
 
 
 def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    """Crop and flip a uint8 batch (N, C, H, W), each image by its own draw.
+    """Change a uint8 batch (N, C, H, W), each image by its own draws: all but erasing and mixing.
 
     The draws come from a CPU generator, so they are equal on every device.
     """
-    if config.crop:
-        images = crop(images, config.crop, generator)
-    if config.flip:
-        images = flip(images, generator)
-    return images
+    images = shift(images, config, generator)
+    images = bend(images, config, generator)
+    images = follow(images, config, generator)
+    return jitter(images, config, generator)
