@@ -20,7 +20,7 @@ from isoflop.journal.event import Event, Kind
 from isoflop.journal.sqlite import SqliteJournal
 from isoflop.provenance import code_version
 from isoflop.records import Job, Key, Trial
-from isoflop.retention import retain
+from isoflop.retention import retain, thin_predictions
 from isoflop.study_spec import StudySpec
 from isoflop.tracking.background import tracked
 from isoflop.tracking.remote import tracked_remotely
@@ -78,7 +78,7 @@ class StudyDesk:
     """Folder of the prepared data set."""
     spec: StudySpec
     keep: bool
-    """Whether weights and predictions of finished trainings are kept."""
+    """Whether weights of finished trainings are kept, and their predictions whatever room they take."""
 
     def job(self, trial: Trial) -> Job:
         """What a worker is given to train a trial."""
@@ -91,8 +91,10 @@ class StudyDesk:
             checkpoints=str(self.home.checkpoints(self.study, trial.key)),
             weights=self._weights(trial),
             flops=trial.flops,
-            artifacts=str(self.home.artifacts(self.study, trial.key)) if self.keep else None,
             observe=self.spec.observe == "all" or (self.keep and self.spec.observe == "finalists"),
+            artifacts=str(self.home.artifacts(self.study, trial.key)),
+            keep_weights=self.keep,
+            asked=self.spec.asked,
             log=str(self.home.logs(self.study, trial.key)),
             batch=self.spec.latency.batch,
             passes=self.spec.latency.passes,
@@ -110,9 +112,10 @@ class StudyDesk:
         return Smaller(config=config.params(), fingerprint=config.fingerprint(code_version()))
 
     def keeper(self) -> Callable[[Event], None]:
-        """A listener that keeps checkpoints in bounds.
+        """A listener that keeps checkpoints and predictions in bounds.
 
-        Those of final trials go, and of open ones the older copies where all take more than the spec's disk.
+        Checkpoints of final trials go, and of open ones the older copies where all take more than the spec's disk; so
+        do predictions of the worst trials of a search where all take more than they may.
         """
         open_trainings: set[Key] = set()
         looked = time.monotonic()
@@ -125,6 +128,9 @@ class StudyDesk:
             elif event.kind is Kind.END:
                 open_trainings.discard(key)
                 shutil.rmtree(self.home.checkpoints(self.study, key), ignore_errors=True)
+                if not self.keep:
+                    folder = self.home.artifacts(self.study, key).parent
+                    thin_predictions(folder, self.spec.resources.predictions, self.spec.objectives)
             elif event.kind is Kind.RECORD and time.monotonic() - looked > RETAIN_SECONDS:
                 looked = time.monotonic()
                 retain(partial(self.home.checkpoints, self.study), open_trainings, self.spec.resources.disk)

@@ -39,7 +39,8 @@ class JobTraining:
     def finish(self) -> Sequence[Artifact]:
         """Leave weights and predictions where the job asks for them."""
         with self.log.capture():
-            artifacts = self.begin().finish(Path(self.job.artifacts)) if self.job.artifacts else []
+            folder = self.job.artifacts
+            artifacts = self.begin().finish(Path(folder), weights=self.job.keep_weights) if folder else []
         self.log.note("finished")
         crash("artifacts.before_end")
         return artifacts
@@ -72,6 +73,7 @@ class JobTraining:
                 weights=Path(self.job.weights) if self.job.weights else None,
                 flops=self.job.flops,
                 observe=self.job.observe,
+                asked=self.job.asked,
             )
             if self._run.step:
                 self.log.note(f"go on after step {self._run.step}")

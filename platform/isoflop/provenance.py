@@ -17,9 +17,11 @@ CORE = (
     "training",
     "data/batches.py",
     "data/augmentation",
+    "evaluation",
     "length.py",
     "scaling.py",
     "seeds.py",
+    "tasks.py",
     "trained.py",
     "trial.py",
 )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
 from isoflop.families import Scalar
+from isoflop.tasks import USUAL, Kind
 
 if TYPE_CHECKING:  # so that records stay light to import
     import numpy as np
@@ -178,13 +179,16 @@ class Result:
     data_digest: str
     seeds: tuple[int, ...]
     values: Mapping[str, tuple[float, ...]]
-    """`val_accuracy`, `test_accuracy` and others, in the order of `seeds`."""
+    """What was earned on `val_` and `test_`, by metric, in the order of `seeds`."""
+    task: Kind = USUAL
+    pick: str = USUAL.first
+    """The metric on validation by which its study picks."""
     lost: int = 0
     """Replicates that ended otherwise than COMPLETE: none of their numbers is here."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """Trials by state of the search it comes from."""
     hits: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict, compare=False, repr=False)
-    """Which images of a split, `val` or `test`, each seed classified rightly, (seeds, images); stored ones only."""
+    """Which images of a split, `val` or `test`, each seed answered wholly rightly, (seeds, images), where stored."""
     faults: tuple[str, ...] = ()
     """What of it could not be read."""
 
@@ -210,7 +214,11 @@ class Job:
     flops: float | None = None
     """FLOPs of one image's forward pass; counted again where they are not given."""
     artifacts: str | None = None
-    """Folder for weights and predictions of the finished training; none where they are not kept."""
+    """Folder for weights, predictions and report of the finished training; none where they are not kept."""
+    keep_weights: bool = True
+    """Whether weights are among what is kept."""
+    asked: Sequence[str] = ()
+    """Metrics that every report shall have beside those that cost little."""
     observe: bool = False
     """Whether gradients, dead units and activations are looked at before each report."""
     log: str | None = None

@@ -1,12 +1,16 @@
-"""Which checkpoints may stand under a cap on the disk."""
+"""Which checkpoints and predictions may stand under a cap on the disk."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from isoflop.records import Key
+from isoflop.study_spec import Objective
+from isoflop.tasks import VAL
 
 
 def over(sizes: Mapping[Key, Sequence[int]], cap: float) -> list[Key]:
@@ -38,6 +42,39 @@ def retain(folder: Callable[[Key], Path], open_trainings: Iterable[Key], cap: fl
         with suppress(OSError):  # its worker may just have dropped it
             path.unlink()
     return removed
+
+
+def thin_predictions(folder: Path, cap: float, objectives: Sequence[Objective]) -> list[Path]:
+    """Remove stored logits on validation of a search's trials, the worst first, until all take at most `cap` bytes.
+
+    `folder` holds one folder a trial. The worst are those of the lowest first metric among the objectives, by the
+    reports beside the logits; of equals the lowest path goes first. Returns what was removed.
+    """
+    sizes = {path: size_of(path) for path in folder.glob("*/val_predictions.npz")}
+    excess = sum(sizes.values()) - cap
+    if excess <= 0:
+        return []
+    earned = next((one for one in objectives if one.metric.startswith(VAL)), None)
+    removed = []
+    for path in sorted(sizes, key=lambda path: (_worth(path.with_name("val_report.json"), earned), path)):
+        if excess <= 0:
+            break
+        with suppress(OSError):
+            path.unlink()
+        removed.append(path)
+        excess -= sizes[path]
+    return removed
+
+
+def _worth(report: Path, objective: Objective | None) -> float:
+    """What predictions are worth keeping for, more being better: the metric in their report."""
+    try:
+        metrics = json.loads(report.read_bytes())["metrics"]
+        if objective is None:
+            return 0.0
+        return objective.sign * float(metrics[objective.metric.removeprefix(VAL)])
+    except (OSError, ValueError, KeyError, TypeError):
+        return -math.inf
 
 
 def checkpoints(folder: Path) -> list[Path]:

@@ -33,7 +33,8 @@ from isoflop.planning.progress import cause
 from isoflop.provenance import code_version, holder, provenance
 from isoflop.records import State
 from isoflop.spec import Spec, load_spec
-from isoflop.study_spec import StudySpec, seconds
+from isoflop.study_spec import Objective, StudySpec, seconds
+from isoflop.tasks import refuse_strangers
 from isoflop.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def search(
     loaded = spec if isinstance(spec, Spec) else load_spec(Path(spec))
     loaded = override(loaded, data=data, trials=trials, time=time, workers=workers, seed=seed)
     prepared = open_prepared(bench.home.data_set(data or loaded.study.data))
+    loaded = fitted(loaded, prepared)
     check_weights(loaded, bench.home)
     name = legal_id(study) if study else fresh_id(loaded.study.name, bench.journal.studies())
     plan = search_plan(loaded, prepared)
@@ -95,6 +97,7 @@ def resume(
     loaded = override(spec or found.spec, trials=trials, time=time)
     check_weights(loaded, bench.home)
     prepared = open_prepared(Path(facts["data"]["path"]))
+    loaded = fitted(loaded, prepared)
     payload = _payload("search", loaded, prepared)
     if spec is not None and not allow_drift:
         _refuse(study, widened(spec.space, found.trials), "keep what was tried in the space")
@@ -155,8 +158,8 @@ def evaluate(study: str, *, bench: Bench | None = None) -> Study:
         for trial in found.trials:
             if (trial.key, "weights") in recorder.history.artifacts and trial.key not in recorder.history.opened:
                 folder = bench.home.artifacts(study, trial.key)
-                metrics, artifact = evaluate_test(folder, Path(facts["data"]["path"]))
-                recorder.opened(trial.key, artifact, metrics, facts["data"]["digest"])
+                metrics, artifacts = evaluate_test(folder, Path(facts["data"]["path"]))
+                recorder.opened(trial.key, artifacts, metrics, facts["data"]["digest"])
     return Study(study, Store(bench.journal, bench.home.path))
 
 
@@ -172,6 +175,20 @@ def leaderboard(study: str | None = None, *, home: Path | None = None) -> list[d
 def check_weights(spec: Spec, home: Home) -> None:
     """Raise `UnknownError` where a spec names pretrained weights that were never added to the state folder."""
     home.check_weights(map(str, spec.space.values(WEIGHTS)))
+
+
+def fitted(spec: Spec, prepared: PreparedData) -> Spec:
+    """A spec with the first metric of the data set's task for objective, where it names none.
+
+    Raises `InputError` where it names a metric that the task does not have.
+    """
+    study = spec.study
+    if "objectives" not in study.model_fields_set:
+        study = study.model_copy(update={"objectives": (Objective(metric=prepared.task.first),)})
+    named = [(f"study.objectives.{place}", one.metric) for place, one in enumerate(study.objectives)]
+    named += [(f"study.constraints.{place}", one.quantity) for place, one in enumerate(study.constraints)]
+    refuse_strangers(named, prepared.task, len(prepared.classes), prepared.name)
+    return replace(spec, study=study)
 
 
 def search_plan(spec: Spec, prepared: PreparedData) -> SearchPlan:
@@ -205,7 +222,7 @@ def override(
     seed: int | None = None,
 ) -> Spec:
     """A spec with what a person said at the command line. Raises `SpecError` for values that cannot be."""
-    tree = spec.study.model_dump(mode="json")
+    tree = spec.study.model_dump(mode="json", exclude_unset=True)
     given: Mapping[tuple[str, ...], Any] = {
         ("data",): data and Path(data).name,
         ("budget", "trials"): trials,
@@ -217,7 +234,7 @@ def override(
         if value is not None:
             node = tree
             for step in path[:-1]:
-                node = node[step]
+                node = node.setdefault(step, {})
             node[path[-1]] = value
     return replace(spec, study=parse(StudySpec, tree, "study"))
 
@@ -250,6 +267,7 @@ def _payload(plan: str, spec: Spec, prepared: PreparedData) -> dict[str, Any]:
             "digest": prepared.digest,
             "path": str(prepared.path),
             "shape": list(prepared.shape),
+            "task": prepared.task.name,
         },
         "provenance": provenance(),
         "parent": None,

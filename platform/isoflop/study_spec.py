@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from isoflop.config import Axis, Count, Name, NotNegative, Part, Positive
-from isoflop.errors import Fault, SpecError
+from isoflop.errors import Fault, SpecError, did_you_mean
+from isoflop.tasks import USUAL, earned, metric_of
 
 
 def seconds(text: str) -> float:
@@ -20,8 +21,19 @@ def seconds(text: str) -> float:
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
-METRICS = ("val_accuracy", "val_loss")
-"""What a training earns, as opposed to what a model costs."""
+METRICS = earned()
+"""What a training earns, as opposed to what a model costs. Which of it the data set's task has is seen at the start."""
+COSTS = ("flops", "parameters", "memory", "latency")
+
+
+def _known(name: str) -> str:
+    """A metric or a cost. Raises `SpecError`."""
+    if name not in {*METRICS, *COSTS}:
+        raise SpecError(Fault("", f"{name!r} is not a legal value", did_you_mean(name, (*METRICS, *COSTS))))
+    return name
+
+
+Quantity = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": [*METRICS, *COSTS]})]
 
 
 class Constraint(Part):
@@ -31,7 +43,7 @@ class Constraint(Part):
     checked at the end of a training.
     """
 
-    quantity: Literal["parameters", "flops", "memory", "latency", "val_accuracy", "val_loss"]
+    quantity: Quantity
     sign: Literal["<=", ">="]
     bound: Positive
 
@@ -63,7 +75,7 @@ class Constraint(Part):
 class Objective(Part):
     """A value of a finished trial, and which way is better."""
 
-    metric: Literal["val_accuracy", "val_loss", "flops", "parameters", "memory", "latency"] = "val_accuracy"
+    metric: Quantity = USUAL.first
     direction: Literal["maximize", "minimize"] = "maximize"
 
     @model_validator(mode="before")
@@ -73,8 +85,8 @@ class Objective(Part):
         if isinstance(value, str):
             value = {"metric": value}
         if isinstance(value, dict) and "direction" not in value:
-            accuracy = str(value.get("metric", "val_accuracy")).endswith("accuracy")
-            return {**value, "direction": "maximize" if accuracy else "minimize"}
+            metric = metric_of(str(value.get("metric", USUAL.first)))
+            return {**value, "direction": "maximize" if metric is not None and metric.sign > 0 else "minimize"}
         return value
 
     @property
@@ -158,6 +170,9 @@ class Resources(Part):
     """A training that says nothing for so long hangs: its worker is ended and it goes on from its checkpoint."""
     disk: Positive = 20e9
     """Bytes that a study's checkpoints may take."""
+    predictions: NotNegative = 2e9
+    """Bytes that the logits on validation of a search's COMPLETE trials may take: those of the worst go first, and 0
+    keeps none. Reports of each class always stay, and so do the logits of finalists."""
 
     @field_validator("silence", mode="before")
     @classmethod
@@ -179,6 +194,7 @@ class StudySpec(Part):
     name: Name
     data: Name = "digits"
     objectives: Annotated[tuple[Objective, ...], Field(min_length=1, max_length=4)] = (Objective(),)
+    """Where a spec leaves them out, the first metric of the data set's task."""
     fidelity: Fidelity = Fidelity()
     budget: Budget = Budget()
     sampler: Sampler = Sampler()
@@ -204,6 +220,12 @@ class StudySpec(Part):
             what = f"{self.fidelity.reports} has no room for {self.halving.rungs} rungs of 1 in {self.halving.eta}"
             raise SpecError(Fault("fidelity.reports", what, f"give {need} or more, or lower halving.rungs"))
         return self
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The metrics that objectives and constraints need at every report."""
+        named = [*(one.metric for one in self.objectives), *(one.quantity for one in self.constraints)]
+        return tuple(dict.fromkeys(name for name in named if name in METRICS))
 
     @property
     def rungs(self) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -21,15 +21,17 @@ from isoflop.config import TrialConfig
 from isoflop.data import PreparedData, open_prepared
 from isoflop.data.batches import Batches
 from isoflop.data.resident import resident
-from isoflop.disk import draft
+from isoflop.disk import draft, refusals
 from isoflop.errors import DataError, Fault, UnknownError
-from isoflop.evaluation.metrics import metrics_of
-from isoflop.evaluation.predictions import save_predictions
+from isoflop.evaluation.measure import measure
+from isoflop.evaluation.predictions import load_predictions, save_predictions
+from isoflop.evaluation.report import report_of
 from isoflop.home import Home
 from isoflop.models import Net, build
 from isoflop.models.latency import fastest
 from isoflop.models.net import LAYOUT
 from isoflop.records import Artifact
+from isoflop.tasks import TEST, USUAL, Kind, kind_of
 from isoflop.training.fit import outputs
 
 
@@ -43,6 +45,7 @@ class Facts:
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    task: Kind = USUAL
 
     def header(self, seed: int) -> dict[str, str]:
         """As the header of a safetensors file."""
@@ -50,6 +53,7 @@ class Facts:
         return {
             "config": self.config.model_dump_json(),
             "seed": str(seed),
+            "task": self.task.name,
             **{name: json.dumps(values) for name, values in lists.items()},
         }
 
@@ -57,7 +61,8 @@ class Facts:
     def read(cls, header: Mapping[str, str]) -> Self:
         """What `header` wrote."""
         lists = {name: tuple(json.loads(header[name])) for name in ("image", "classes", "mean", "std")}
-        return cls(config=TrialConfig.model_validate_json(header["config"]), **lists)
+        task = kind_of(header.get("task", USUAL.name))
+        return cls(config=TrialConfig.model_validate_json(header["config"]), task=task, **lists)
 
 
 def load_net(folder: Path, device: torch.device | None = None) -> tuple[Net, Facts]:
@@ -80,17 +85,37 @@ def normalize(images: npt.NDArray[np.uint8], facts: Facts, net: Net) -> torch.Te
     return split.normalized(split.images)
 
 
-def evaluate_test(folder: Path, data: Path) -> tuple[dict[str, float], Artifact]:
-    """Open the test set for a finished training: its metrics there, and the file of its logits."""
+def evaluate_test(folder: Path, data: Path) -> tuple[dict[str, float], Sequence[Artifact]]:
+    """Open the test set for a finished training: its metrics there, and the files of its logits and its report."""
     net, facts = load_net(folder)
     torch.set_num_threads(facts.config.train.threads)
     prepared = open_for(facts.config, data)
     logits, labels = predict_split(net, prepared, "test", next(net.parameters()).device, size=facts.config.train.piece)
-    stored = save_predictions(
-        folder / "test_predictions.npz", logits, labels, split="test", data_digest=prepared.digest
-    )
-    metrics = {f"test_{name}": value for name, value in metrics_of(logits, labels).items()}
-    return metrics, artifact("test_predictions", stored)
+    metrics = {TEST + name: value for name, value in measure(prepared.task, logits, labels).items()}
+    return metrics, save_answers(folder, logits, labels, split="test", prepared=prepared)
+
+
+def save_answers(
+    folder: Path,
+    logits: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.integer],
+    *,
+    split: str,
+    prepared: PreparedData,
+) -> Sequence[Artifact]:
+    """Leave a split's logits in a folder, and the report that is made of them as they are stored.
+
+    Raises `StateError` where the disk refuses.
+    """
+    path = folder / f"{split}_predictions.npz"
+    with refusals(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        save_predictions(path, logits, labels, split=split, data_digest=prepared.digest, task=prepared.task)
+    report = report_of(load_predictions(path), prepared.classes)
+    with draft(folder, f"{split}_report.json") as beside:
+        beside.path.write_text(json.dumps(report), encoding="utf-8")
+        told = beside.publish(folder / f"{split}_report.json")
+    return [artifact(f"{split}_predictions", path), artifact(f"{split}_report", told)]
 
 
 def save_weights(path: Path, net: Net, config: TrialConfig, seed: int, prepared: PreparedData) -> Path:
@@ -104,6 +129,7 @@ def save_weights(path: Path, net: Net, config: TrialConfig, seed: int, prepared:
         classes=tuple(prepared.classes),
         mean=tuple(prepared.mean),
         std=tuple(prepared.std),
+        task=prepared.task,
     )
     with draft(path.parent, path.name) as beside:
         try:
@@ -146,8 +172,8 @@ def batches(prepared: PreparedData, split: str, net: Net, device: torch.device) 
 
 def predict_split(
     net: Net, prepared: PreparedData, split: str, device: torch.device, *, size: int
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Logits (N, classes) and labels (N,) of a split, in its stored order, so many images going through at once."""
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.integer]]:
+    """Logits (N, classes) and labels of a split, in its stored order, so many images going through at once."""
     found, targets = outputs(net, batches(prepared, split, net, device), size)
     return found.numpy(), targets.numpy()
 

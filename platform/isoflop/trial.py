@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from isoflop.config import TrialConfig
 from isoflop.data import PreparedData
 from isoflop.data.resident import resident
-from isoflop.disk import refusals
-from isoflop.evaluation.predictions import save_predictions
 from isoflop.home import Home
 from isoflop.length import Length
 from isoflop.models import Net, build, cost
@@ -22,13 +22,14 @@ from isoflop.models.latency import fastest
 from isoflop.models.net import LAYOUT
 from isoflop.records import Artifact, Record
 from isoflop.seeds import derive
-from isoflop.trained import artifact, batches, open_for, predict_split, save_weights
+from isoflop.tasks import VAL
+from isoflop.trained import artifact, batches, open_for, predict_split, save_answers, save_weights
 from isoflop.training import checkpoint
 from isoflop.training.fit import Fit
 from isoflop.training.memory import Exhaustion, Meter
 from isoflop.training.objective import Supervised
 from isoflop.training.observation import Observation
-from isoflop.training.task import Classification
+from isoflop.training.task import TASKS
 
 
 def run_trial(
@@ -41,6 +42,7 @@ def run_trial(
     device: torch.device | None = None,
     flops: float | None = None,
     observe: bool = False,
+    asked: Collection[str] = (),
 ) -> TrialRun:
     """Train a configuration: an iterator of `Record`, one at each report up to the horizon.
 
@@ -48,11 +50,13 @@ def run_trial(
     report and goes on from its checkpoint. `data` is the folder of the prepared set and `weights` the file of the
     pretrained weights, by default those of their names in the state folder; where `checkpoints` holds a whole
     checkpoint of this configuration and seed the training goes on from it. `flops` are those of one image's forward
-    pass; without them they are counted. With `observe` each record also has what the last step showed of the net, which
-    changes no other number. Torch's number of threads is set to the configuration's. Raises `DataError`,
-    `UnknownError` where there are no such weights, `SpecError` for an illegal shape or one that they do not fit,
-    `TrialError` for a horizon shorter than its reports, `ExhaustedError` where memory runs out, and while iterating
-    `DivergedError`.
+    pass; without them they are counted. `asked` names metrics, such as `val_auroc`, that every report shall have beside
+    those that cost little; the last has them all. With `observe` each record also has what the last step showed of the
+    net, which changes no other number. Torch's number of threads is set to the configuration's.
+
+    Raises `DataError`, `UnknownError` where there are no such weights, `SpecError` for an illegal shape or one that
+    they do not fit, `TrialError` for a horizon shorter than its reports, `ExhaustedError` where memory runs out, and
+    while iterating `DivergedError`.
     """
     return TrialRun(
         config,
@@ -62,6 +66,7 @@ def run_trial(
         weights=weights,
         device=device,
         flops=flops,
+        asked=asked,
         observe=observe,
     )
 
@@ -80,9 +85,11 @@ class TrialRun(Iterator[Record]):
         device: torch.device | None,
         flops: float | None,
         observe: bool,
+        asked: Collection[str],
     ) -> None:
         torch.set_num_threads(config.train.threads)
         self.config, self.seed = config, seed
+        self.asked = frozenset(name.removeprefix(VAL) for name in asked)
         self.device = device or fastest()
         self.checkpoints, self.observe = checkpoints, observe
         self.prepared = open_for(config, data)
@@ -109,18 +116,25 @@ class TrialRun(Iterator[Record]):
             record = next(self._records)
         return replace(record, measured={**record.measured, "memory": self._meter.peak()})
 
-    def finish(self, folder: Path) -> Sequence[Artifact]:
-        """Leave the weights with their configuration, and the logits on validation, in a folder.
+    def finish(self, folder: Path, *, weights: bool = True) -> Sequence[Artifact]:
+        """Leave in a folder the weights with their configuration where wanted, and the logits on validation.
 
-        Raises `StateError` where the disk refuses, `ExhaustedError` where memory runs out.
+        The logits are those that the last report was made of. Raises `StateError` where the disk refuses,
+        `ExhaustedError` where memory runs out.
         """
+        kept = []
+        if weights:
+            path = save_weights(folder / "weights.safetensors", self.net, self.config, self.seed, self.prepared)
+            kept.append(artifact("weights", path))
+        return [*kept, *save_answers(folder, *self._answers(), split="val", prepared=self.prepared)]
+
+    def _answers(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.integer]]:
+        """Logits and labels of validation; found again where the training was cut after its last report."""
+        if self.fit.answers is not None:
+            logits, labels = self.fit.answers
+            return logits.float().numpy(), labels.numpy()
         with self._spared():
-            logits, labels = predict_split(self.net, self.prepared, "val", self.device, size=self.fit.piece)
-        weights = save_weights(folder / "weights.safetensors", self.net, self.config, self.seed, self.prepared)
-        path = folder / "val_predictions.npz"
-        with refusals(path):
-            predictions = save_predictions(path, logits, labels, split="val", data_digest=self.prepared.digest)
-            return [artifact("weights", weights), artifact("val_predictions", predictions)]
+            return predict_split(self.net, self.prepared, "val", self.device, size=self.fit.piece)
 
     @property
     def step(self) -> int:
@@ -156,7 +170,9 @@ class TrialRun(Iterator[Record]):
     def _fit(self, length: Length) -> Fit:
         config = self.config
         train, val = (batches(self.prepared, name, self.net, self.device) for name in ("train", "val"))
-        task = Classification(config.loss)
+        task = TASKS[self.prepared.task.name](
+            config.loss, train.labels, classes=len(self.prepared.classes), asked=self.asked
+        )
         return Fit(
             self.net,
             task,

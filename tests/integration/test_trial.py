@@ -87,7 +87,7 @@ def test_what_a_training_leaves_predicts_as_it_did(home: Home, tmp_path: Path):
     run = run_trial(config("resnet"), 0, data=home.data / "digits", device=CPU)
     list(run)
     artifacts = {artifact.kind: artifact for artifact in run.finish(tmp_path)}
-    assert set(artifacts) == {"weights", "val_predictions"}
+    assert set(artifacts) == {"weights", "val_predictions", "val_report"}
     net, facts = load_net(tmp_path, CPU)
     assert isinstance(facts, Facts)
     assert facts.config == run.config

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from isoflop.records import Key
-from isoflop.retention import checkpoints, over, retain, size_of
+from isoflop.retention import checkpoints, over, retain, size_of, thin_predictions
+from isoflop.study_spec import Objective
 
 A, B, C = Key(trial=0), Key(trial=1), Key(trial=1, replicate=1)
 
@@ -62,3 +66,22 @@ def test_sizes_are_those_of_all_files_and_links_are_not_followed(tmp_path):
     assert size_of(tmp_path / "a") == 120
     assert size_of(tmp_path / "link") < 120
     assert size_of(tmp_path / "nowhere") == 0
+
+
+@pytest.mark.parametrize(("objective", "left"), [("val_accuracy", {0, 2}), ("val_loss", {1, 2}), ("flops", {1, 2})])
+def test_predictions_of_the_worst_trials_go_first(tmp_path: Path, objective: str, left: set[int]):
+    """Without a report there is nothing to say for them."""
+    for trial, accuracy in enumerate((0.9, 0.7, 0.8, None)):
+        folder = tmp_path / str(trial)
+        folder.mkdir()
+        (folder / "val_predictions.npz").write_bytes(bytes(100))
+        if accuracy is not None:
+            metrics = {"accuracy": accuracy, "loss": accuracy}
+            (folder / "val_report.json").write_text(json.dumps({"metrics": metrics}))
+    objectives = [Objective(metric="flops", direction="minimize"), Objective.model_validate(objective)]
+    assert thin_predictions(tmp_path, 400, objectives) == []
+    assert len(thin_predictions(tmp_path, 200, objectives)) == 2
+    assert {int(path.parent.name) for path in tmp_path.glob("*/val_predictions.npz")} == left
+    assert len(list(tmp_path.glob("*/val_report.json"))) == 3
+    thin_predictions(tmp_path, 0, objectives)
+    assert not list(tmp_path.glob("*/val_predictions.npz"))

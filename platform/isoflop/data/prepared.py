@@ -14,6 +14,7 @@ from isoflop.data.files import hash_of
 from isoflop.data.manifest import Manifest
 from isoflop.data.source import SPLITS, Labels, Pixels
 from isoflop.errors import DataError, Fault, did_you_mean
+from isoflop.tasks import Kind, kind_of
 
 KEYS: Final = "keys.json"
 """The file that says where each image came from."""
@@ -25,7 +26,7 @@ def images_file(split: str) -> str:
 
 
 def labels_file(split: str) -> str:
-    """The file of a split's labels (N,) int64."""
+    """The file of a split's labels."""
     return f"{split}_labels.npy"
 
 
@@ -52,6 +53,11 @@ class PreparedData:
         return self.manifest.classes
 
     @property
+    def task(self) -> Kind:
+        """What is asked of a model."""
+        return kind_of(self.manifest.task)
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of an image."""
         return self.manifest.image
@@ -67,9 +73,10 @@ class PreparedData:
         return self.manifest.std
 
     def split(self, name: str) -> tuple[Pixels, Labels]:
-        """A split's images (N, C, H, W) uint8 and labels (N,) int64, memory-mapped and read-only.
+        """A split's images (N, C, H, W) uint8 and labels, memory-mapped and read-only.
 
-        Raises `DataError` for an unknown split.
+        Labels are int64 (N,), of a multi-label set multi-hot uint8 (N, classes). Raises `DataError` for an unknown
+        split.
         """
         if name not in SPLITS:
             raise DataError(Fault("split", f"unknown split {name!r}", did_you_mean(name, SPLITS)))

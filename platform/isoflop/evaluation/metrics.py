@@ -1,42 +1,121 @@
-"""Metrics of a classification out of logits (N, classes) and labels (N,)."""
+"""Metrics of a classification out of logits (N, classes) and labels (N,): the one place where they are computed."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-Logits: TypeAlias = npt.NDArray[np.floating]
-Labels: TypeAlias = npt.NDArray[np.integer]
-Floats: TypeAlias = npt.NDArray[np.float64]
-Counts: TypeAlias = npt.NDArray[np.int64]
+from isoflop.evaluation.blocks import Counts as Counts  # noqa: PLC0414 - names of this module too
+from isoflop.evaluation.blocks import Floats as Floats  # noqa: PLC0414
+from isoflop.evaluation.blocks import Labels as Labels  # noqa: PLC0414
+from isoflop.evaluation.blocks import Logits as Logits  # noqa: PLC0414
+from isoflop.evaluation.blocks import rows
+from isoflop.evaluation.calibration import gap
+from isoflop.evaluation.curves import auroc, columns, macro
+from isoflop.tasks import CLASSIFICATION
 
-TOP = 5
+TOP: Final = 5
 """With more classes than this, an image also counts whose label is among the first so many."""
 
-BINS = 15
-"""Bins of the calibration error (Guo et al. 2017, On calibration of modern neural networks, arXiv 1706.04599)."""
 
+@dataclass(frozen=True)
+class Answers:
+    """Logits (N, classes) and labels (N,), with what several metrics need, each worked out once.
 
-def metrics_of(logits: Logits, labels: Labels) -> dict[str, float]:
-    """Every metric by name: accuracy, balanced_accuracy, macro_f1, loss, ece, and top5_accuracy above five classes.
-
-    `loss` is the mean log-loss in nats. Where a logit is NaN, so are loss and ece. Raises `ValueError` where logits
-    and labels do not fit each other.
+    Raises `ValueError` where they do not fit each other.
     """
-    _check(logits, labels)
-    counts = confusion(logits, labels)
-    found = {
-        "accuracy": float(hits_of(logits, labels).mean()),
-        "balanced_accuracy": balanced_accuracy(counts),
-        "macro_f1": macro_f1(counts),
-        "loss": log_loss(logits, labels),
-        "ece": calibration_error(logits, labels),
-    }
-    if logits.shape[1] > TOP:
-        found[f"top{TOP}_accuracy"] = top_accuracy(logits, labels, TOP)
-    return found
+
+    logits: Logits
+    labels: Labels
+
+    def __post_init__(self) -> None:
+        _check(self.logits, self.labels)
+
+    @cached_property
+    def predicted(self) -> npt.NDArray[np.int64]:
+        """The class with the largest logit (N,); of equal ones the first."""
+        return np.asarray(self.logits.argmax(axis=1), np.int64)
+
+    @cached_property
+    def hits(self) -> npt.NDArray[np.bool_]:
+        """Which images have their largest logit at their label."""
+        return np.asarray(self.predicted == self.labels)
+
+    @cached_property
+    def counts(self) -> Counts:
+        """Images of each class (rows) by the class predicted (columns)."""
+        classes = self.logits.shape[1]
+        places = self.labels.astype(np.int64) * classes + self.predicted
+        return np.bincount(places, minlength=classes**2).reshape(classes, classes).astype(np.int64)
+
+    @cached_property
+    def largest(self) -> Floats:
+        """The largest logit of each image (N,)."""
+        return np.asarray(self.logits.max(axis=1), np.float64)
+
+    @cached_property
+    def rest(self) -> Floats:
+        """Log of the sum of the exponentials of an image's logits less the largest (N,); NaN where that is infinite."""
+        found = np.empty(len(self.labels))
+        with np.errstate(invalid="ignore"):
+            for part in rows(*self.logits.shape):
+                below = self.logits[part].astype(np.float64) - self.largest[part, None]
+                found[part] = np.log(np.exp(below, out=below).sum(axis=1))
+        return found
+
+    @cached_property
+    def confidence(self) -> Floats:
+        """Probability of the class with the largest logit (N,)."""
+        return np.asarray(np.exp(-self.rest))
+
+    @property
+    def loss(self) -> float:
+        """Mean negative log-likelihood in nats."""
+        own = np.take_along_axis(self.logits, self.labels.astype(np.int64)[:, None], axis=1)[:, 0]
+        with np.errstate(invalid="ignore"):
+            return float(-(own.astype(np.float64) - self.largest - self.rest).mean())
+
+    @property
+    def ece(self) -> float:
+        """Expected calibration error of the class predicted (Guo et al. 2017, arXiv 1706.04599)."""
+        return gap(self.confidence, self.hits)
+
+    @property
+    def auroc(self) -> float:
+        """Area under the ROC curve of each class's probability against all others, averaged over the classes.
+
+        Of the classes that have images and are not alone; NaN where there is none.
+        """
+        scores = columns(self.logits, self.largest + self.rest)
+        return macro(auroc(found, self.labels == label) for label, found in enumerate(scores))
+
+
+METRICS: Final[Mapping[str, Callable[[Answers], float]]] = {
+    "accuracy": lambda answers: float(answers.hits.mean()),
+    "balanced_accuracy": lambda answers: balanced_accuracy(answers.counts),
+    "macro_f1": lambda answers: macro_f1(answers.counts),
+    "top5_accuracy": lambda answers: top_accuracy(answers.logits, answers.labels, TOP),
+    "loss": lambda answers: answers.loss,
+    "ece": lambda answers: answers.ece,
+    "auroc": lambda answers: answers.auroc,
+}
+
+
+def metrics_of(logits: Logits, labels: Labels, names: Iterable[str] | None = None) -> dict[str, float]:
+    """Metrics by name, by default all that the task has for so many classes.
+
+    `loss` is the mean log-loss in nats. Where a logit is NaN, so are loss and ece. `auroc` is left out where it is not
+    defined, all images being of one class. Raises `ValueError` where logits and labels do not fit each other.
+    """
+    answers = Answers(logits, labels)
+    wanted = names if names is not None else [m.name for m in CLASSIFICATION.offered(logits.shape[1])]
+    found = {name: METRICS[name](answers) for name in wanted}
+    return {name: value for name, value in found.items() if name != "auroc" or value == value}  # noqa: PLR0124 - NaN
 
 
 def hits_of(logits: Logits, labels: Labels) -> npt.NDArray[np.bool_]:
@@ -46,9 +125,7 @@ def hits_of(logits: Logits, labels: Labels) -> npt.NDArray[np.bool_]:
 
 def confusion(logits: Logits, labels: Labels) -> Counts:
     """Images of each class (rows) by the class predicted (columns)."""
-    classes = logits.shape[1]
-    places = labels.astype(np.int64) * classes + logits.argmax(axis=1)
-    return np.bincount(places, minlength=classes**2).reshape(classes, classes).astype(np.int64)
+    return Answers(logits, labels).counts
 
 
 def balanced_accuracy(counts: Counts) -> float:
@@ -65,29 +142,20 @@ def macro_f1(counts: Counts) -> float:
     return float((2 * np.diag(counts)[there] / both[there]).mean())
 
 
-def log_loss(logits: Logits, labels: Labels) -> float:
-    """Mean negative log-likelihood in nats."""
-    picked = np.take_along_axis(log_softmax(logits), labels.astype(np.int64)[:, None], axis=1)
-    return float(-picked.mean())
-
-
 def top_accuracy(logits: Logits, labels: Labels, k: int) -> float:
     """Share of images with fewer than k logits above their label's; of equal logits the first counts as above."""
-    own = np.take_along_axis(logits, labels.astype(np.int64)[:, None], axis=1)
-    earlier = np.arange(logits.shape[1]) < labels[:, None]
-    above = (logits > own) | ((logits == own) & earlier)
-    return float((above.sum(axis=1) < k).mean())
+    places, right = np.arange(logits.shape[1]), 0
+    for part in rows(*logits.shape):
+        these, label = logits[part], labels[part, None]
+        own = np.take_along_axis(these, label.astype(np.int64), axis=1)
+        above = (these > own) | ((these == own) & (places < label))
+        right += int((above.sum(axis=1) < k).sum())
+    return right / len(labels)
 
 
-def calibration_error(logits: Logits, labels: Labels, bins: int = BINS) -> float:
+def calibration_error(logits: Logits, labels: Labels) -> float:
     """Expected calibration error: mean gap between confidence and accuracy over equal bins of confidence."""
-    confidence = np.exp(log_softmax(logits)).max(axis=1)
-    if np.isnan(confidence).any():
-        return float("nan")
-    gaps = hits_of(logits, labels) - confidence
-    # Bins are open below and closed above, as in the paper.
-    places = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    return float(np.abs(np.bincount(places, weights=gaps, minlength=bins)).sum() / len(labels))
+    return Answers(logits, labels).ece
 
 
 def log_softmax(logits: Logits) -> Floats:

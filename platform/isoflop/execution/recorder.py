@@ -118,11 +118,8 @@ class Recorder:
 
     def end(self, key: Key, state: State, reason: str = "", artifacts: Sequence[Artifact] = ()) -> None:
         """A trial reached its final state; its artifacts are written in the same breath."""
-        left = [
-            self._event(Kind.ARTIFACT, key, ARTIFACTS.index(a.kind), {"path": a.path, "sha256": a.sha256})
-            for a in artifacts
-        ]
-        self.write(*left, self._event(Kind.END, key, 0, {"state": state, "reason": reason}))
+        ended = self._event(Kind.END, key, 0, {"state": state, "reason": reason})
+        self.write(*self._left(key, artifacts), ended)
 
     def stop(self, key: Key, decision: Decision) -> None:
         """End a trial that the plan stops: INFEASIBLE where it breaks a constraint, else PRUNED."""
@@ -150,13 +147,10 @@ class Recorder:
             self._state(key, State.INTERRUPTED),
         )
 
-    def opened(self, key: Key, artifact: Artifact, metrics: Mapping[str, float], digest: str) -> None:
+    def opened(self, key: Key, artifacts: Sequence[Artifact], metrics: Mapping[str, float], digest: str) -> None:
         """The test set was opened for a finalist, and this came out."""
-        place = ARTIFACTS.index(artifact.kind)
-        self.write(
-            self._event(Kind.ARTIFACT, key, place, {"path": artifact.path, "sha256": artifact.sha256}),
-            self._event(Kind.OPENED, key, 0, {"data_digest": digest, "metrics": dict(metrics)}),
-        )
+        opened = self._event(Kind.OPENED, key, 0, {"data_digest": digest, "metrics": dict(metrics)})
+        self.write(*self._left(key, artifacts), opened)
 
     @contextmanager
     def interrupted(self) -> Iterator[None]:
@@ -223,6 +217,12 @@ class Recorder:
 
     def _state(self, key: Key, state: State) -> Event:
         return self._event(Kind.STATE, key, self._states.get(key, 0), {"state": state})
+
+    def _left(self, key: Key, artifacts: Sequence[Artifact]) -> list[Event]:
+        return [
+            self._event(Kind.ARTIFACT, key, ARTIFACTS.index(a.kind), {"path": a.path, "sha256": a.sha256})
+            for a in artifacts
+        ]
 
     def _event(self, kind: Kind, key: Key, index: int, payload: dict[str, Any]) -> Event:
         return Event(

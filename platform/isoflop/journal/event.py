@@ -40,8 +40,8 @@ class Kind(StrEnum):
     """The study ended (index: its segment): `state`, `reason`."""
 
 
-ARTIFACTS = ("weights", "val_predictions", "test_predictions")
-"""The kinds of files that a trial leaves; the place in this tuple is the event's index."""
+ARTIFACTS = ("weights", "val_predictions", "test_predictions", "val_report", "test_report")
+"""The kinds of files that a trial leaves; the place in this tuple is the event's index, so new ones come last."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

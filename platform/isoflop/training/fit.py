@@ -74,6 +74,8 @@ class Fit:
         self.piece = config.train.piece
         self.device = next(net.parameters()).device
         self.step = 0
+        self.answers: tuple[Tensor, Tensor] | None = None
+        """Outputs and targets on validation at the last report, once it was made."""
 
     def __iter__(self) -> Iterator[Record]:
         """The records that are still to come."""
@@ -104,7 +106,9 @@ class Fit:
         began, first = time.perf_counter(), self.step
         loss = self.advance(end)
         trained = time.perf_counter()
-        found = self.task.metrics(*self.outputs(self.val))
+        answers = self.outputs(self.val)
+        self.answers = answers if end == self.length.steps else None
+        found = self.task.metrics(*answers, last=end == self.length.steps)
         metrics = {"train_loss": loss} | {f"val_{name}": value for name, value in found.items()}
         metrics["lr"] = rate(end - 1, self.length.steps, self.config.optim.lr, self.config.schedule)
         images = (end - first) * self.length.batch

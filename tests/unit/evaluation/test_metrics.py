@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
+from isoflop.evaluation import blocks, curves
+from isoflop.evaluation.curves import auroc, average_precision
 from isoflop.evaluation.metrics import calibration_error, confusion, log_softmax, metrics_of, top_accuracy
 
 
@@ -41,6 +43,47 @@ def test_top_five_is_told_above_five_classes(case: tuple[np.ndarray, np.ndarray]
     if classes > 5:
         known = reference.top_k_accuracy_score(labels, logits, k=5, labels=list(range(classes)))
         assert found["top5_accuracy"] == pytest.approx(known)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_auroc_is_scikit_learns_one_against_the_rest(case: tuple[np.ndarray, np.ndarray], ties: bool) -> None:
+    logits, labels = case
+    logits = np.round(logits) if ties else logits
+    probabilities = np.exp(log_softmax(logits))
+    classes = range(logits.shape[1])
+    known = [
+        reference.roc_auc_score(labels == c, probabilities[:, c].round(12)) for c in classes if (labels == c).any()
+    ]
+    assert metrics_of(logits, labels, ["auroc"])["auroc"] == pytest.approx(np.mean(known), abs=1e-9)
+    if len(known) == len(classes) > 2 and not ties:
+        whole = reference.roc_auc_score(labels, probabilities, multi_class="ovr", average="macro")
+        assert metrics_of(logits, labels, ["auroc"])["auroc"] == pytest.approx(whole)
+
+
+def test_an_area_counts_ties_half() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        scores, positive = rng.integers(0, 5, 40).astype(float), rng.random(40) < 0.4
+        assert auroc(scores, positive) == pytest.approx(reference.roc_auc_score(positive, scores))
+        assert average_precision(scores, positive) == pytest.approx(reference.average_precision_score(positive, scores))
+
+
+def test_an_area_needs_images_of_both_kinds() -> None:
+    logits = np.random.default_rng(0).normal(size=(9, 3))
+    assert "auroc" not in metrics_of(logits, np.zeros(9, int))
+    found = metrics_of(logits, np.repeat([0, 1], [4, 5]), ["auroc"])["auroc"]
+    probabilities = np.exp(log_softmax(logits))
+    known = [reference.roc_auc_score(np.repeat([0, 1], [4, 5]) == c, probabilities[:, c]) for c in (0, 1)]
+    assert found == pytest.approx(np.mean(known))
+
+
+def test_a_split_of_several_blocks_is_measured_like_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    logits, labels = rng.normal(size=(500, 9)).astype(np.float32), rng.integers(0, 9, 500)
+    whole = metrics_of(logits, labels)
+    monkeypatch.setattr(blocks, "CELLS", 100)
+    monkeypatch.setattr(curves, "BLOCK", 1200)
+    assert metrics_of(logits, labels) == whole
 
 
 def test_top_one_is_accuracy_also_between_equal_logits() -> None:

@@ -10,6 +10,7 @@ import pytest
 from isoflop.errors import StateError
 from isoflop.evaluation.metrics import hits_of, metrics_of
 from isoflop.evaluation.predictions import load_predictions, save_predictions
+from isoflop.tasks import CLASSIFICATION, MULTILABEL
 
 
 def case(seed: int = 0, images: int = 200) -> tuple[np.ndarray, np.ndarray]:
@@ -39,6 +40,28 @@ def test_close_calls_survive_float16(tmp_path: Path) -> None:
 def test_logits_beyond_float16_stay_finite(tmp_path: Path) -> None:
     path = save_predictions(tmp_path / "p.npz", np.asarray([[1e9, -1e9]]), np.zeros(1, int), split="t", data_digest="")
     assert np.isfinite(load_predictions(path).logits).all()
+
+
+def test_independent_logits_keep_their_probabilities_and_their_signs(tmp_path: Path) -> None:
+    """Less the largest of the image, logits of 3 and -2 would both say no."""
+    logits = np.asarray([[3.0, -2.0], [1e-9, -1e-9], [1e9, 0.0]])
+    labels = np.asarray([[1, 0], [1, 0], [1, 1]])
+    path = save_predictions(tmp_path / "p.npz", logits, labels, split="val", data_digest="", task=MULTILABEL)
+    found = load_predictions(path)
+    assert found.task == MULTILABEL
+    assert found.logits[0].tolist() == [3, -2]
+    assert found.hits.tolist() == [True, True, False]
+    assert np.isfinite(found.logits).all()
+    assert (found.labels == labels).all()
+
+
+def test_predictions_from_before_tasks_were_named_are_those_of_a_classification(tmp_path: Path) -> None:
+    path = save_predictions(tmp_path / "p.npz", *case(), split="val", data_digest="d")
+    with np.load(path) as file:
+        content = {name: file[name] for name in file if name != "task"}
+    with path.open("wb") as file:
+        np.savez(file, **content)
+    assert load_predictions(path).task == CLASSIFICATION
 
 
 def test_the_same_predictions_are_the_same_bytes(tmp_path: Path) -> None:
