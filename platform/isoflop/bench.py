@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Self
 
-from isoflop.config import WEIGHTS, TrialConfig
+from isoflop.config import STORED, TrialConfig
 from isoflop.execution.desk import Smaller
 from isoflop.execution.inline import InlineExecutor
 from isoflop.execution.protocol import Executor
@@ -100,9 +100,9 @@ class StudyDesk:
             passes=self.spec.latency.passes,
         )
 
-    def _weights(self, trial: Trial) -> str | None:
-        name = trial.config.get(WEIGHTS)
-        return str(self.home.weights_file(str(name))) if name else None
+    def _weights(self, trial: Trial) -> dict[str, str]:
+        named = [str(name) for key in STORED if (name := trial.config.get(key))]
+        return {name: str(self.home.weights_file(name)) for name in named}
 
     def smaller(self, trial: Trial) -> Smaller | None:
         """A trial's configuration with a smaller micro-batch, none where it cannot be smaller."""

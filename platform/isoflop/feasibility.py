@@ -13,8 +13,9 @@ from isoflop.config import TrialConfig
 from isoflop.data import open_prepared
 from isoflop.errors import IsoflopError
 from isoflop.execution.capacity import workers
-from isoflop.length import Length
+from isoflop.length import Length, beside
 from isoflop.plan import Proposal
+from isoflop.planning.search import SearchPlan
 from isoflop.records import State
 from isoflop.space import random_suggester
 from isoflop.spec import Spec
@@ -58,7 +59,7 @@ class Feasibility:
 
 def feasible_share(spec: Spec, data: Path, *, samples: int) -> Feasibility:
     """Draw configurations at random and count which could be trained."""
-    drawn = _draw(spec, data, samples)
+    drawn = _draw(search_plan(spec, open_prepared(data)), samples)
     good = [p for p in drawn if p.state is not State.INFEASIBLE]
     broken = Counter(p.reason.split(" (")[0] for p in drawn if p.state is State.INFEASIBLE)
     flops, parameters = [p.flops for p in good] or [0.0], [p.parameters for p in good] or [0]
@@ -99,11 +100,10 @@ class Estimate:
 
 def estimate(spec: Spec, data: Path, *, samples: int = 40) -> Estimate:
     """Time a few steps of each family's default here and extrapolate over a random sample of the space."""
-    study = spec.study
-    good = [p for p in _draw(spec, data, samples) if p.state is None]
+    study, plan = spec.study, search_plan(spec, open_prepared(data))
+    good = [p for p in _draw(plan, samples) if p.state is None]
     speed = {name: _speed(spec, name, data) for name in spec.space.families()}
-    images = len(open_prepared(data).split("train")[1])
-    times = [_training_flops(p, images) / speed[str(p.config["model.family"])] for p in good]
+    times = [_training_flops(p, plan.images, plan.teachers) / speed[str(p.config["model.family"])] for p in good]
     trials = study.budget.trials or UNLIMITED
     full = trials * (sum(times) / len(times) if times else 0.0) / workers(study.resources) / 3600
     weights = max((p.parameters for p in good), default=0) * BYTES
@@ -118,15 +118,15 @@ def estimate(spec: Spec, data: Path, *, samples: int = 40) -> Estimate:
     )
 
 
-def _draw(spec: Spec, data: Path, samples: int) -> list[Proposal]:
-    plan = search_plan(spec, open_prepared(data))
-    suggester = random_suggester(spec.study.seed)
-    return [plan.settled(n, spec.space.sample(suggester), source="random") for n in range(samples)]
+def _draw(plan: SearchPlan, samples: int) -> list[Proposal]:
+    suggester = random_suggester(plan.spec.seed)
+    return [plan.settled(n, plan.space.sample(suggester), source="random") for n in range(samples)]
 
 
-def _training_flops(proposal: Proposal, images: int) -> float:
+def _training_flops(proposal: Proposal, images: int, teachers: Mapping[str, float]) -> float:
     config = TrialConfig.from_params(proposal.config)
-    length = Length.of(config.train, images=images, flops=proposal.flops)
+    more = beside(config.adversary, config.distill, flops=proposal.flops, teachers=teachers)
+    length = Length.of(config.train, images=images, flops=proposal.flops, more=more)
     return length.spent(length.steps)
 
 

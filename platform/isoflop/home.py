@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from isoflop.config import WEIGHTS
+from isoflop.config import RUN, SELF_SUPERVISED, WEIGHTS
 from isoflop.errors import DataError, Fault, StateError, UnknownError
 from isoflop.records import Key
 
@@ -52,6 +52,10 @@ class Home:
         """MLflow's artifacts."""
         return self.path / "mlflow-artifacts"
 
+    def pretraining(self, owner: str) -> Path:
+        """Checkpoints of a training without labels, which belongs to no study."""
+        return self.path / "pretraining" / owner
+
     def checkpoints(self, study: str, key: Key) -> Path:
         """Checkpoints of one training."""
         return self.path / "checkpoints" / study / str(key)
@@ -75,13 +79,11 @@ class Home:
         """Where weights of a name stand, or would."""
         return (self.weights / f"{name}.safetensors").absolute()
 
-    def check_weights(self, names: Iterable[str]) -> None:
-        """Raise `UnknownError`, with every one that is missing, where there are no weights of a name."""
+    def check_weights(self, names: Iterable[str], key: str = WEIGHTS) -> None:
+        """Raise `UnknownError`, with every one that is missing, where there are no weights of a name under a key."""
         missing = [name for name in dict.fromkeys(names) if name and not self.weights_file(name).is_file()]
         if missing:
-            raise UnknownError(
-                *(Fault(WEIGHTS, f"there are no weights {name!r} here", _remedy(name)) for name in missing)
-            )
+            raise UnknownError(*(Fault(key, f"there are no weights {name!r} here", _remedy(name)) for name in missing))
 
     def ensure(self) -> Self:
         """Make the folder. Raises `StateError` where it cannot be written."""
@@ -100,4 +102,8 @@ class Home:
 def _remedy(name: str) -> str:
     """How to come by weights of a name `FAMILY-VARIANT-HASH`."""
     family, _, variant = name.rpartition("-")[0].partition("-")
-    return f"run: isoflop weights add {family} --variant {variant}; those that are here: isoflop weights list"
+    ways = {RUN: "isoflop weights add STUDY/NUMBER"} | dict.fromkeys(
+        SELF_SUPERVISED, f"isoflop pretrain {family} --set pretrain.method={variant}"
+    )
+    how = ways.get(variant, f"isoflop weights add {family} --variant {variant}")
+    return f"run: {how}; those that are here: isoflop weights list"

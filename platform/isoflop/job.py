@@ -70,7 +70,7 @@ class JobTraining:
                 self.job.seed,
                 data=Path(self.job.data),
                 checkpoints=Path(self.job.checkpoints),
-                weights=Path(self.job.weights) if self.job.weights else None,
+                weights={name: Path(file) for name, file in self.job.weights.items()},
                 flops=self.job.flops,
                 observe=self.job.observe,
                 asked=self.job.asked,

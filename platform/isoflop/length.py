@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from isoflop.config import Axis, TrainConfig
+from isoflop.config import AdversaryConfig, Axis, DistillConfig, TrainConfig
 from isoflop.errors import TrialError
 
 BACKWARD = 3
@@ -31,9 +32,11 @@ class Length:
     """FLOPs of one image's forward pass."""
     passes: int = BACKWARD
     """FLOPs of a step over those of its forward pass."""
+    more: float = 0.0
+    """What else a step does for each of its images, in FLOPs (`beside`)."""
 
     @classmethod
-    def of(cls, train: TrainConfig, *, images: int, flops: float) -> Self:
+    def of(cls, train: TrainConfig, *, images: int, flops: float, more: float = 0.0) -> Self:
         """The length of a training on a split of so many images, of a model with so many FLOPs an image.
 
         Raises `TrialError` where the horizon has fewer steps than reports.
@@ -44,7 +47,7 @@ class Length:
         steps = {
             Axis.EPOCHS: round(train.horizon * epoch),
             Axis.IMAGES: int(train.horizon // batch),
-            Axis.FLOPS: int(train.horizon // (passes * flops * batch)) if flops else 0,
+            Axis.FLOPS: int(train.horizon // ((passes * flops + more) * batch)) if flops else 0,
         }[train.axis]
         if steps < train.reports:
             raise TrialError(
@@ -52,11 +55,20 @@ class Length:
                 f"fewer than its {train.reports} reports"
             )
         reports = tuple(round(i * steps / train.reports) for i in range(1, train.reports + 1))
-        return cls(batch=batch, epoch=epoch, steps=steps, reports=reports, axis=train.axis, flops=flops, passes=passes)
+        return cls(
+            batch=batch,
+            epoch=epoch,
+            steps=steps,
+            reports=reports,
+            axis=train.axis,
+            flops=flops,
+            passes=passes,
+            more=more,
+        )
 
     def spent(self, step: int) -> float:
         """Training FLOPs after a step."""
-        return self.passes * self.flops * self.batch * step
+        return (self.passes * self.flops + self.more) * self.batch * step
 
     def fidelity(self, step: int) -> float:
         """Where a step stands on the fidelity's axis."""
@@ -65,3 +77,11 @@ class Length:
             Axis.IMAGES: float(step * self.batch),
             Axis.FLOPS: self.spent(step),
         }[self.axis]
+
+
+def beside(adversary: AdversaryConfig, distill: DistillConfig, *, flops: float, teachers: Mapping[str, float]) -> float:
+    """FLOPs that a training step does for each image beside its own forward and backward pass: attacks, and a teacher.
+
+    `flops` are those of the model's forward pass, `teachers` those of each teacher's, by name.
+    """
+    return adversary.passes * flops + (teachers[distill.teacher] if distill.teacher else 0.0)

@@ -93,6 +93,18 @@ def load_study(study: str, *, home: Path | None = None) -> Study:
     return known(study, Store(SqliteJournal(place.ensure().journal), place.path))
 
 
+def key_of(run: str) -> tuple[str, Key]:
+    """Study and key of a run by its name, `STUDY/NUMBER` or `STUDY/NUMBER.REPLICATE`; of several seeds, the first.
+
+    Raises `UnknownError` for what is no such name.
+    """
+    study, _, number = run.rpartition("/")
+    trial, _, replicate = number.partition(".")
+    if not study or not trial.isdigit() or (replicate and not replicate.isdigit()):
+        raise UnknownError(Fault("run", f"{run!r} is not STUDY/NUMBER", "see: isoflop leaderboard"))
+    return study, Key(trial=int(trial), replicate=int(replicate or 0))
+
+
 def known(study: str, store: Store) -> Study:
     """A study of a store. Raises `UnknownError` with the nearest id."""
     ids = store.journal.studies()

@@ -12,12 +12,11 @@ import numpy.typing as npt
 import torch
 
 from isoflop.data.images import read_image
-from isoflop.errors import DataError, Fault, UnknownError
+from isoflop.errors import DataError, Fault
 from isoflop.home import Home
 from isoflop.journal.sqlite import SqliteJournal
 from isoflop.models import Net
-from isoflop.outcome import known
-from isoflop.records import Key
+from isoflop.outcome import key_of, known
 from isoflop.tracking.store import Store
 from isoflop.trained import Facts, load_net, normalize
 
@@ -76,10 +75,7 @@ def load_model(run: str, *, home: Path | None = None) -> Model:
     Raises `UnknownError` where there is no such run or it left no weights.
     """
     place = Home(home.absolute()) if home else Home.find()
-    study, _, number = run.rpartition("/")
-    trial, _, replicate = number.partition(".")
-    if not study or not trial.isdigit() or (replicate and not replicate.isdigit()):
-        raise UnknownError(Fault("run", f"{run!r} is not STUDY/NUMBER", "see: isoflop leaderboard"))
+    study, key = key_of(run)
     known(study, Store(SqliteJournal.open_readonly(place.journal), place.path))
-    net, facts = load_net(place.artifacts(study, Key(trial=int(trial), replicate=int(replicate or 0))))
+    net, facts = load_net(place.artifacts(study, key))
     return Model(net, facts)

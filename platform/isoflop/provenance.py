@@ -22,6 +22,7 @@ CORE = (
     "scaling.py",
     "seeds.py",
     "tasks.py",
+    "teacher.py",
     "trained.py",
     "trial.py",
 )

@@ -58,7 +58,7 @@ class Record:
     epoch: float
     images: int
     flops: float
-    """Training FLOPs spent so far: 3 times the forward pass of every image seen."""
+    """Training FLOPs spent so far: 3 times the forward pass of every image seen, and what else steps do (`length`)."""
     fidelity: float
     """Where the report stands on the study's axis."""
     metrics: Mapping[str, float]
@@ -209,8 +209,8 @@ class Job:
     data: str
     """Folder of the prepared data set."""
     checkpoints: str
-    weights: str | None = None
-    """File of the pretrained weights that it begins with; none where the configuration names none."""
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """Files of the weights that its configuration names, by their names."""
     flops: float | None = None
     """FLOPs of one image's forward pass; counted again where they are not given."""
     artifacts: str | None = None

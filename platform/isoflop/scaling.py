@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal, Self
 
-from isoflop.config import WEIGHTS, ModelConfig
+from isoflop.config import OWN, WEIGHTS, ModelConfig
 from isoflop.errors import Fault, SpecError
 from isoflop.families import Family, Scalar, family
 
@@ -101,10 +101,15 @@ class Shape:
 
 
 def unfit(model: ModelConfig) -> Iterator[Fault]:
-    """Why pretrained weights do not fit a net, nothing where they do or none are asked for."""
+    """Why pretrained weights do not fit a net, nothing where they do or none are asked for.
+
+    Of weights that one of our trainings left, only the family is looked at: what else they fit stands in their header.
+    """
     if not model.weights:
         return
     row = family(model.family)
+    if model.weights.rpartition("-")[0] in {f"{row.name}-{method}" for method in OWN}:
+        return
     if model.weights.rpartition("-")[0] != f"{row.name}-{model.variant}":
         what = f"{model.weights} are not weights of {row.name} {model.variant}".rstrip()
         yield Fault(WEIGHTS, what, f"run: isoflop weights add {row.name} --variant {model.variant}")

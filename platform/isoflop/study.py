@@ -17,11 +17,11 @@ from isoflop.bench import Bench as Bench  # noqa: PLC0414 - a name of this modul
 from isoflop.bench import ExecutorName as ExecutorName  # noqa: PLC0414
 from isoflop.bench import StudyDesk
 from isoflop.choice import choose
-from isoflop.config import WEIGHTS, ModelConfig, Name, parse
+from isoflop.config import STORED, TEACHER, WEIGHTS, ModelConfig, Name, parse
 from isoflop.crashpoints import crash
 from isoflop.data import PreparedData, open_prepared
 from isoflop.drift import drift, widened
-from isoflop.errors import Fault, InputError, LeaseError, StudyError
+from isoflop.errors import Fault, InputError, LeaseError, SpecError, StudyError
 from isoflop.execution.recorder import Recorder
 from isoflop.home import Home
 from isoflop.journal.event import Kind
@@ -36,6 +36,7 @@ from isoflop.spec import Spec, load_spec
 from isoflop.study_spec import Objective, StudySpec, seconds
 from isoflop.tasks import refuse_strangers
 from isoflop.tracking.store import Store
+from isoflop.weights import About, misfit, unsuited
 
 if TYPE_CHECKING:
     from isoflop.models.cost import Cost
@@ -68,9 +69,9 @@ def search(
     loaded = override(loaded, data=data, trials=trials, time=time, workers=workers, seed=seed)
     prepared = open_prepared(bench.home.data_set(data or loaded.study.data))
     loaded = fitted(loaded, prepared)
-    check_weights(loaded, bench.home)
+    check_weights(loaded, bench.home, prepared)
     name = legal_id(study) if study else fresh_id(loaded.study.name, bench.journal.studies())
-    plan = search_plan(loaded, prepared)
+    plan = search_plan(loaded, prepared, bench.home)
     _run(bench, name, plan, _payload("search", loaded, prepared), loaded.study, allow_drift=allow_drift)
     return Study(name, Store(bench.journal, bench.home.path))
 
@@ -95,14 +96,14 @@ def resume(
     if facts["plan"] == "finalists":
         return finalists(facts["parent"], top=facts["top"], seeds=facts["seeds"], allow_drift=allow_drift, bench=bench)
     loaded = override(spec or found.spec, trials=trials, time=time)
-    check_weights(loaded, bench.home)
     prepared = open_prepared(Path(facts["data"]["path"]))
     loaded = fitted(loaded, prepared)
+    check_weights(loaded, bench.home, prepared)
     payload = _payload("search", loaded, prepared)
     if spec is not None and not allow_drift:
         _refuse(study, widened(spec.space, found.trials), "keep what was tried in the space")
         payload["widened"] = drift(facts, payload | {"spec": payload["spec"] | {"study": facts["spec"]["study"]}})
-    _run(bench, study, search_plan(loaded, prepared), payload, loaded.study, allow_drift=allow_drift)
+    _run(bench, study, search_plan(loaded, prepared, bench.home), payload, loaded.study, allow_drift=allow_drift)
     return Study(study, Store(bench.journal, bench.home.path))
 
 
@@ -127,7 +128,8 @@ def finalists(
     chosen = choose(found.trials, spec.study.objectives, spec.study.constraints, top)
     if not chosen:
         raise InputError(Fault(f"study {study}", "has no COMPLETE trial to retrain", f"go on: isoflop resume {study}"))
-    bench.home.check_weights(str(trial.config.get(WEIGHTS, "")) for trial in chosen)
+    for key in STORED:
+        bench.home.check_weights((str(trial.config.get(key, "")) for trial in chosen), key)
     prepared = open_prepared(Path(facts["data"]["path"]))
     plan = FinalistsPlan(study=study, chosen=chosen, seeds=seeds, seed=spec.study.seed)
     payload = _payload("finalists", spec, prepared) | {"parent": study, "top": top, "seeds": seeds}
@@ -172,9 +174,25 @@ def leaderboard(study: str | None = None, *, home: Path | None = None) -> list[d
     return [row for rows in boards(results).values() for row in rows]
 
 
-def check_weights(spec: Spec, home: Home) -> None:
-    """Raise `UnknownError` where a spec names pretrained weights that were never added to the state folder."""
-    home.check_weights(map(str, spec.space.values(WEIGHTS)))
+def check_weights(spec: Spec, home: Home, prepared: PreparedData) -> None:
+    """Raise `UnknownError` where a spec names weights that were never added to the state folder.
+
+    Raises `SpecError` where they do not fit the families' defaults, which are the nearest to what is fixed, or where a
+    teacher knows other classes than the data have.
+    """
+    for key in STORED:
+        home.check_weights(map(str, spec.space.values(key)), key)
+    faults = []
+    for name in filter(None, map(str, spec.space.values(WEIGHTS))):
+        about = About.read(home.weights_file(name))
+        for family in spec.space.families():
+            config = spec.space.config(spec.space.default(family), study=spec.study, data_digest="")
+            faults.append(misfit(about, config.model, name) if config.model.weights == name else None)
+    for name in filter(None, map(str, spec.space.values(TEACHER))):
+        about = About.read(home.weights_file(name))
+        faults.append(unsuited(about, name, classes=prepared.classes, channels=prepared.shape[0]))
+    if found := [fault for fault in faults if fault is not None]:
+        raise SpecError(*found)
 
 
 def fitted(spec: Spec, prepared: PreparedData) -> Spec:
@@ -191,24 +209,43 @@ def fitted(spec: Spec, prepared: PreparedData) -> Spec:
     return replace(spec, study=study)
 
 
-def search_plan(spec: Spec, prepared: PreparedData) -> SearchPlan:
-    """The plan of a spec on prepared data; models are priced on the meta device."""
+def search_plan(spec: Spec, prepared: PreparedData, home: Home | None = None) -> SearchPlan:
+    """The plan of a spec on prepared data; models are priced on the meta device.
+
+    Weights that it names are looked up in the state folder, by default the one that the environment names.
+    """
     from isoflop.planning.search import SearchPlan
 
+    names = {str(name) for key in STORED for name in spec.space.values(key) if name}
+    stored = {name: About.read((home or Home.find()).weights_file(name)) for name in sorted(names)}
     return SearchPlan(
         spec=spec.study,
         space=spec.space,
         digest=prepared.digest,
         images=len(prepared.split("train")[1]),
         code=code_version(),
-        price=partial(_price, image=prepared.shape, classes=len(prepared.classes)),
+        price=partial(_price, image=prepared.shape, classes=len(prepared.classes), stored=stored),
+        teachers={name: about.origin.forward for name, about in stored.items() if about.origin},
     )
 
 
-def _price(model: ModelConfig, *, image: tuple[int, int, int], classes: int, batch: int, states: int) -> Cost:
-    """What a model costs; torch is imported when the first is asked for."""
+def _price(
+    model: ModelConfig,
+    *,
+    image: tuple[int, int, int],
+    classes: int,
+    stored: Mapping[str, About],
+    batch: int,
+    states: int,
+) -> Cost:
+    """What a model costs; torch is imported when the first is asked for.
+
+    Raises `SpecError` for a shape that cannot be, or that the weights which it begins with do not fit.
+    """
     from isoflop.models import cost
 
+    if model.weights and (fault := misfit(stored[model.weights], model, model.weights)):
+        raise SpecError(fault)
     return cost(model, image=image, classes=classes, batch=batch, states=states)
 
 

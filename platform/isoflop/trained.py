@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from isoflop.config import TrialConfig
+from isoflop.config import AdversaryConfig, LossConfig, TrialConfig
 from isoflop.data import PreparedData, open_prepared
 from isoflop.data.batches import Batches
 from isoflop.data.resident import resident
@@ -31,8 +31,12 @@ from isoflop.models import Net, build
 from isoflop.models.latency import fastest
 from isoflop.models.net import LAYOUT
 from isoflop.records import Artifact
+from isoflop.seeds import derive
 from isoflop.tasks import TEST, USUAL, Kind, kind_of
+from isoflop.training.adversary import Attack, Pixels, whole
 from isoflop.training.fit import outputs
+from isoflop.training.objective import Supervised
+from isoflop.training.task import Classification
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,15 +70,29 @@ class Facts:
 
 
 def load_net(folder: Path, device: torch.device | None = None) -> tuple[Net, Facts]:
-    """The net of a finished training from the weights that it left in a folder. Raises `UnknownError` without any."""
+    """The net of a finished training from the weights that it left in a folder. Raises as `left` does."""
+    weights, facts, _ = left(folder)
+    net = build(facts.config.model, image=facts.image, classes=len(facts.classes), seed=0)
+    net.load_state_dict(weights)
+    return net.to(device or fastest()).to(memory_format=LAYOUT).eval(), facts
+
+
+def left(folder: Path) -> tuple[dict[str, torch.Tensor], Facts, int]:
+    """The weights that a finished training left in a folder, their facts, and its seed.
+
+    Raises `UnknownError` without any, and `DataError` where the file is torn.
+    """
     path = folder / "weights.safetensors"
     if not path.is_file():
         raise UnknownError(Fault(str(folder), "holds no weights", "retrain: isoflop finalists STUDY"))
-    with safe_open(path, framework="pt") as file:
-        facts = Facts.read(file.metadata())
-    net = build(facts.config.model, image=facts.image, classes=len(facts.classes), seed=0)
-    net.load_state_dict(load_file(path))
-    return net.to(device or fastest()).to(memory_format=LAYOUT).eval(), facts
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata()
+        return load_file(path), Facts.read(header), int(header["seed"])
+    except (SafetensorError, KeyError, TypeError, ValueError):
+        raise DataError(
+            Fault(str(path), "is torn or no training left it", "retrain: isoflop finalists STUDY")
+        ) from None
 
 
 def normalize(images: npt.NDArray[np.uint8], facts: Facts, net: Net) -> torch.Tensor:
@@ -176,6 +194,34 @@ def predict_split(
     """Logits (N, classes) and labels of a split, in its stored order, so many images going through at once."""
     found, targets = outputs(net, batches(prepared, split, net, device), size)
     return found.numpy(), targets.numpy()
+
+
+def predict_attacked(
+    net: Net,
+    prepared: PreparedData,
+    split: str,
+    device: torch.device,
+    *,
+    size: int,
+    adversary: AdversaryConfig,
+    seed: int = 0,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """What `predict_split` gives, of images that were each attacked first; the starts are drawn from the seed.
+
+    The attack knows the net's weights and raises the cross-entropy of the true label.
+    """
+    images = batches(prepared, split, net, device)
+    attack = Attack(adversary, Pixels(prepared.mean, prepared.std, device))
+    against = Supervised(Classification(LossConfig()))
+    found, targets = [], []
+    net.eval()
+    for place, (clean, labels) in enumerate(images.all(size)):
+        generator = torch.Generator(device).manual_seed(derive(seed, "attack", place))
+        moved = attack(whole(against, net, labels), clean, generator)
+        with torch.inference_mode():
+            found.append(net(moved).cpu())
+        targets.append(labels.cpu())
+    return torch.cat(found).numpy(), torch.cat(targets).numpy()
 
 
 def artifact(kind: str, path: Path) -> Artifact:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,20 +16,24 @@ from isoflop.config import TrialConfig
 from isoflop.data import PreparedData
 from isoflop.data.resident import resident
 from isoflop.home import Home
-from isoflop.length import Length
+from isoflop.length import Length, beside
 from isoflop.models import Net, build, cost
 from isoflop.models.latency import fastest
 from isoflop.models.net import LAYOUT
 from isoflop.records import Artifact, Record
 from isoflop.seeds import derive
 from isoflop.tasks import VAL
+from isoflop.teacher import load_teacher
 from isoflop.trained import artifact, batches, open_for, predict_split, save_answers, save_weights
 from isoflop.training import checkpoint
+from isoflop.training.adversary import Adversarial, Attack, Pixels
+from isoflop.training.distillation import Distilled
 from isoflop.training.fit import Fit
 from isoflop.training.memory import Exhaustion, Meter
-from isoflop.training.objective import Supervised
+from isoflop.training.objective import Objective, Supervised
 from isoflop.training.observation import Observation
-from isoflop.training.task import TASKS
+from isoflop.training.task import TASKS, Task
+from isoflop.weights import forward_flops
 
 
 def run_trial(
@@ -38,7 +42,7 @@ def run_trial(
     *,
     data: Path | None = None,
     checkpoints: Path | None = None,
-    weights: Path | None = None,
+    weights: Mapping[str, Path] | None = None,
     device: torch.device | None = None,
     flops: float | None = None,
     observe: bool = False,
@@ -47,12 +51,12 @@ def run_trial(
     """Train a configuration: an iterator of `Record`, one at each report up to the horizon.
 
     Equal configuration and seed give bit-identical metrics on the CPU, also when a training is dropped after any
-    report and goes on from its checkpoint. `data` is the folder of the prepared set and `weights` the file of the
-    pretrained weights, by default those of their names in the state folder; where `checkpoints` holds a whole
-    checkpoint of this configuration and seed the training goes on from it. `flops` are those of one image's forward
-    pass; without them they are counted. `asked` names metrics, such as `val_auroc`, that every report shall have beside
-    those that cost little; the last has them all. With `observe` each record also has what the last step showed of the
-    net, which changes no other number. Torch's number of threads is set to the configuration's.
+    report and goes on from its checkpoint. `data` is the folder of the prepared set and `weights` the files of the
+    weights that the configuration names, by default those of their names in the state folder; where `checkpoints` holds
+    a whole checkpoint of this configuration and seed the training goes on from it. `flops` are those of one image's
+    forward pass; without them they are counted. `asked` names metrics, such as `val_auroc`, that every report has
+    beside those that cost little; the last has them all. With `observe` each record also has what the last step showed
+    of the net, which changes no other number. Torch's number of threads is set to the configuration's.
 
     Raises `DataError`, `UnknownError` where there are no such weights, `SpecError` for an illegal shape or one that
     they do not fit, `TrialError` for a horizon shorter than its reports, `ExhaustedError` where memory runs out, and
@@ -81,7 +85,7 @@ class TrialRun(Iterator[Record]):
         *,
         data: Path | None,
         checkpoints: Path | None,
-        weights: Path | None,
+        weights: Mapping[str, Path] | None,
         device: torch.device | None,
         flops: float | None,
         observe: bool,
@@ -92,16 +96,13 @@ class TrialRun(Iterator[Record]):
         self.asked = frozenset(name.removeprefix(VAL) for name in asked)
         self.device = device or fastest()
         self.checkpoints, self.observe = checkpoints, observe
+        self.weights = weights or {}
         self.prepared = open_for(config, data)
         with Exhaustion(self.device, lambda: "before the first step"):
             splits = {name: resident(self.prepared, name, self.device) for name in ("train", "val")}
-            length = Length.of(
-                config.train,
-                images=len(splits["train"][1]),
-                flops=self._counted() if flops is None else flops,
-            )
+            length = self._length(images=len(splits["train"][1]), flops=self._counted() if flops is None else flops)
             self._meter = Meter(self.device)  # what counting imports and the data set takes belong to no training
-            self.net = build_net(config, self.prepared, seed, weights).to(self.device).to(memory_format=LAYOUT)
+            self.net = self._net().to(self.device).to(memory_format=LAYOUT)
             self.fit = self._fit(length)
             self._go_on()
         self._records = iter(self.fit)
@@ -167,6 +168,34 @@ class TrialRun(Iterator[Record]):
     def _counted(self) -> int:
         return cost(self.config.model, image=self.prepared.shape, classes=len(self.prepared.classes)).flops
 
+    def _length(self, *, images: int, flops: float) -> Length:
+        config, name = self.config, self.config.distill.teacher
+        teachers = {name: forward_flops(self._file(name))} if name else {}
+        more = beside(config.adversary, config.distill, flops=flops, teachers=teachers)
+        return Length.of(config.train, images=images, flops=flops, more=more)
+
+    def _net(self) -> Net:
+        name = self.config.model.weights
+        return build_net(self.config, self.prepared, self.seed, self._file(name) if name else None)
+
+    def _file(self, name: str) -> Path:
+        """Where weights of a name stand."""
+        return self.weights.get(name) or Home.find().weights_file(name)
+
+    def _objective(self, task: Task) -> Objective:
+        """What a step makes smaller: the task's loss, a teacher's beside it, on images that are attacked first."""
+        config = self.config
+        plain: Objective = Supervised(task)
+        objective = plain
+        if config.distill.teacher:
+            name = config.distill.teacher
+            teacher = load_teacher(self._file(name), name, self.prepared, self.device)
+            objective = Distilled(task, teacher, config.distill)
+        if config.adversary.turns:
+            attack = Attack(config.adversary, Pixels(self.prepared.mean, self.prepared.std, self.device))
+            objective = Adversarial(objective, attack, against=plain, share=config.adversary.share)
+        return objective
+
     def _fit(self, length: Length) -> Fit:
         config = self.config
         train, val = (batches(self.prepared, name, self.net, self.device) for name in ("train", "val"))
@@ -176,7 +205,7 @@ class TrialRun(Iterator[Record]):
         return Fit(
             self.net,
             task,
-            objective=Supervised(task),
+            objective=self._objective(task),
             train=train,
             val=val,
             config=config,
@@ -189,14 +218,15 @@ class TrialRun(Iterator[Record]):
 def build_net(config: TrialConfig, prepared: PreparedData, seed: int, weights: Path | None = None) -> Net:
     """The net of a configuration as its training begins: frozen where it is to be.
 
-    Its weights are those that the seed draws, over them the pretrained ones of a file, by default the one of the
-    configuration's name in the state folder.
+    Its weights are those that the seed draws, over them those of a file, by default the one of the configuration's name
+    in the state folder.
     """
     net = build(config.model, image=prepared.shape, classes=len(prepared.classes), seed=derive(seed, "weights") % 2**31)
     if config.model.weights:
         from isoflop.models.pretrained.load import load  # it brings all of timm, which most trainings need not
 
-        load(net, weights or Home.find().weights_file(config.model.weights), config.model.weights)
+        file = weights or Home.find().weights_file(config.model.weights)
+        load(net, file, config.model, labels=prepared.classes)
     if config.train.freeze:
         net.freeze()
     return net

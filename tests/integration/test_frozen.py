@@ -77,7 +77,8 @@ def begun(home: Home, weights: Path, **params: Any) -> TrialRun:
         "train.freeze": True,
     }
     config = TrialConfig.from_params({**plain, **params})
-    return run_trial(config, 3, data=home.data / "digits", weights=weights, device=CPU, **where)
+    files = {config.model.weights: weights}
+    return run_trial(config, 3, data=home.data / "digits", weights=files, device=CPU, **where)
 
 
 def copied(net: Net) -> dict[str, torch.Tensor]:

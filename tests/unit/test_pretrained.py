@@ -38,6 +38,10 @@ def net_of(name: str, variant: str, *, channels: int = 3, side: int = 64, classe
     return build(model, image=(channels, side, side), classes=classes, seed=1).eval()
 
 
+def named(path: Path) -> ModelConfig:
+    return ModelConfig.model_validate({**family(SMALL[0]).canonical(SMALL[1]), "weights": path.stem})
+
+
 def drawn(name: str, variant: str) -> dict[str, Tensor]:
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -81,6 +85,9 @@ def test_weights_are_named_by_their_content_and_say_what_they_are(stored: Path, 
         "classes": 1000,
         "pixels": 224,
         "source": row["source"],
+        "method": "published",
+        "data": None,
+        "spent": None,
     }
     assert row["source"].startswith("file ")
     assert not list(stored.parent.glob(".*"))
@@ -223,14 +230,14 @@ def test_dense_layers_on_another_grid_answer_as_torchvisions_net(side: int):
 
 def test_a_head_for_other_classes_stays_as_it_was_drawn(stored: Path):
     fresh, net = (net_of(*SMALL, classes=10) for _ in range(2))
-    load(net, stored, stored.stem)
+    load(net, stored, named(stored), labels=())
     assert torch.equal(net.head[1].weight, fresh.head[1].weight)
     assert torch.equal(net.head[1].bias, fresh.head[1].bias)
     weights = load_file(stored)
     body = {key: value for key, value in net.state_dict().items() if key.startswith("body.")}
     assert all(torch.equal(value, weights[key]) for key, value in body.items())
     same = net_of(*SMALL)
-    load(same, stored, stored.stem)
+    load(same, stored, named(stored), labels=())
     assert torch.equal(same.head[1].weight, weights["head.1.weight"])
 
 
@@ -257,13 +264,13 @@ def test_a_net_that_is_another_on_small_images_is_refused(name: str, variant: st
 def test_a_changed_or_missing_file_is_refused(stored: Path, tmp_path: Path):
     net, torn = net_of(*SMALL), tmp_path / stored.name
     with pytest.raises(UnknownError, match=r"no weights 'mobilenet_v3-small-.*isoflop weights add"):
-        load(net, torn, stored.stem)
+        load(net, torn, named(stored), labels=())
     content = bytearray(stored.read_bytes())
     content[-1] ^= 1
     torn.write_bytes(content)
     before = json.dumps([value.sum().item() for value in net.state_dict().values()])
     with pytest.raises(DataError, match="is torn or was changed"):
-        load(net, torn, stored.stem)
+        load(net, torn, named(stored), labels=())
     assert json.dumps([value.sum().item() for value in net.state_dict().values()]) == before
 
 

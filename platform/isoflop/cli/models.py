@@ -132,6 +132,7 @@ def check(
     json: Json = False,
 ) -> None:
     """Check a spec: every fault at once, its size, and the share of it that is feasible."""
+    from isoflop.data import open_prepared
     from isoflop.feasibility import feasible_share
     from isoflop.home import Home
     from isoflop.spec import load_spec
@@ -140,7 +141,7 @@ def check(
     loaded = load_spec(spec)
     home = Home.find()
     folder = home.data_set(data or loaded.study.data)
-    check_weights(loaded, home)
+    check_weights(loaded, home, open_prepared(folder))
     share = feasible_share(loaded, folder, samples=samples)
     if json:
         emit({"spec": str(spec), "size": loaded.space.size(), "families": loaded.space.families(), **share.to_dict()})

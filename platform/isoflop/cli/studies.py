@@ -47,11 +47,13 @@ def search(
     loaded = load_spec(spec)
     loaded = studies.override(loaded, data=data, trials=trials, time=time, workers=workers, seed=seed)
     if dry_run:
+        from isoflop.data import open_prepared
         from isoflop.feasibility import estimate
 
         home = Home.find()
-        studies.check_weights(loaded, home)
-        for line in estimate(loaded, home.data_set(data or loaded.study.data)).lines():
+        folder = home.data_set(data or loaded.study.data)
+        studies.check_weights(loaded, home, open_prepared(folder))
+        for line in estimate(loaded, folder).lines():
             typer.echo(line)
         return
     hint_workers(loaded.study, executor)

@@ -4,25 +4,44 @@
 what people write, so unknown keys are refused.
 """
 
+from isoflop.config.adversary import AdversaryConfig
 from isoflop.config.augment import AugmentConfig
 from isoflop.config.data import DataConfig
+from isoflop.config.distill import TEACHER, DistillConfig
 from isoflop.config.loss import LossConfig
-from isoflop.config.model import WEIGHTS, ModelConfig
+from isoflop.config.model import OWN, RUN, SELF_SUPERVISED, WEIGHTS, ModelConfig
 from isoflop.config.optim import OptimConfig
 from isoflop.config.part import Count, Name, NotNegative, Part, Positive, Share
+from isoflop.config.pretrain import PretrainConfig
 from isoflop.config.schedule import ScheduleConfig
 from isoflop.config.train import Axis, TrainConfig
-from isoflop.config.trial import FIXED_BY_STUDY, SECTIONS, TrialConfig, default_of, flatten, known_keys, nest
+from isoflop.config.trial import (
+    FIXED_BY_STUDY,
+    SECTIONS,
+    STORED,
+    TrialConfig,
+    default_of,
+    flatten,
+    known_keys,
+    nest,
+)
 from isoflop.faults import parse
 
 __all__ = [
     "FIXED_BY_STUDY",
+    "OWN",
+    "RUN",
     "SECTIONS",
+    "SELF_SUPERVISED",
+    "STORED",
+    "TEACHER",
     "WEIGHTS",
+    "AdversaryConfig",
     "AugmentConfig",
     "Axis",
     "Count",
     "DataConfig",
+    "DistillConfig",
     "LossConfig",
     "ModelConfig",
     "Name",
@@ -30,6 +49,7 @@ __all__ = [
     "OptimConfig",
     "Part",
     "Positive",
+    "PretrainConfig",
     "ScheduleConfig",
     "Share",
     "TrainConfig",

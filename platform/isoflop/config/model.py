@@ -16,7 +16,14 @@ WEIGHTS = "model.weights"
 """The key under which pretrained weights are named."""
 
 
-def _named(name: str) -> str:
+RUN = "run"
+"""What weights of a finished training are called between family and hash, where published ones have their variant."""
+SELF_SUPERVISED = ("simclr", "simmim")
+"""The same for those trained without labels: the method."""
+OWN = (RUN, *SELF_SUPERVISED)
+
+
+def named(name: str) -> str:
     """A name of weights, `FAMILY-VARIANT-HASH`, or none. Raises `SpecError`."""
     if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*-[0-9a-f]{8}", name):
         raise SpecError(Fault("", f"{name!r} is no name of weights", "give one that isoflop weights list shows"))
@@ -41,10 +48,11 @@ class ModelConfig(Part):
     drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.0
     divisor: Count = 8
     """Channels are rounded to a multiple of this."""
-    weights: Annotated[str, AfterValidator(_named)] = ""
+    weights: Annotated[str, AfterValidator(named)] = ""
     """Pretrained weights that a training begins with, by the name under which `isoflop weights add` stored them; none
-    means weights drawn from the seed. The name holds a hash of the content, so no path decides a training. They fit
-    the published net alone; resolution, channels and classes are adapted (`models/pretrained/`)."""
+    means weights drawn from the seed. The name holds a hash of the content, so no path decides a training. Published
+    ones fit the published net alone, those of a training of ours a net of the same settings; resolution, channels and
+    classes are adapted (`models/pretrained/`)."""
 
     @field_validator("family")
     @classmethod

@@ -9,10 +9,12 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
+from isoflop.config.adversary import AdversaryConfig
 from isoflop.config.augment import AugmentConfig
 from isoflop.config.data import DataConfig
+from isoflop.config.distill import TEACHER, DistillConfig
 from isoflop.config.loss import LossConfig
-from isoflop.config.model import ModelConfig
+from isoflop.config.model import WEIGHTS, ModelConfig
 from isoflop.config.optim import OptimConfig
 from isoflop.config.part import Part
 from isoflop.config.schedule import ScheduleConfig
@@ -31,6 +33,8 @@ class TrialConfig(Part):
     schedule: ScheduleConfig = ScheduleConfig()
     augment: AugmentConfig = AugmentConfig()
     loss: LossConfig = LossConfig()
+    distill: DistillConfig = DistillConfig()
+    adversary: AdversaryConfig = AdversaryConfig()
     train: TrainConfig = TrainConfig()
 
     @model_validator(mode="after")
@@ -68,9 +72,14 @@ SECTIONS: Mapping[str, type[Part]] = {
     "schedule": ScheduleConfig,
     "augment": AugmentConfig,
     "loss": LossConfig,
+    "distill": DistillConfig,
+    "adversary": AdversaryConfig,
     "train": TrainConfig,
 }
 """The parts of a configuration that a space may vary, by the first word of their keys."""
+
+STORED = (WEIGHTS, TEACHER)
+"""Keys that name files of weights, none where they are empty."""
 
 FIXED_BY_STUDY = frozenset({"train.axis", "train.horizon", "train.reports", "train.threads"})
 """Keys that the `study:` part decides, so that trials can be compared."""

@@ -10,7 +10,7 @@ from isoflop.config import TrialConfig
 from isoflop.errors import SpecError, TrialError
 from isoflop.families import Scalar
 from isoflop.journal.history import History
-from isoflop.length import Length
+from isoflop.length import Length, beside
 from isoflop.plan import Decision, Price, Proposal, Verdict
 from isoflop.planning.progress import Progress
 from isoflop.planning.samplers.build import build_sampler
@@ -40,6 +40,8 @@ class SearchPlan:
     code: str
     """Version of the training core."""
     price: Price
+    teachers: Mapping[str, float] = field(default_factory=dict)
+    """FLOPs of one image's forward pass of each net that trials learn from, by its name."""
     _progress: list[Progress] = field(default_factory=list, compare=False, repr=False)
     """What is known of the history that was decided on last, so that the next call need not begin anew."""
 
@@ -58,7 +60,7 @@ class SearchPlan:
 
     def _follow(self, history: History) -> Progress:
         if not self._progress or self._progress[0].history is not history:
-            self._progress[:] = [Progress(self.spec, self.space, self.images, history)]
+            self._progress[:] = [Progress(self.spec, self.space, self.images, history, self.teachers)]
         self._progress[0].advance()
         return self._progress[0]
 
@@ -145,7 +147,8 @@ class SearchPlan:
         values = {"parameters": found.parameters, "flops": found.flops, "memory": found.memory}
         reasons = [_broken([c for c in self.spec.constraints if c.quantity in values], values)]
         try:
-            Length.of(config.train, images=self.images, flops=found.flops)
+            more = beside(config.adversary, config.distill, flops=found.flops, teachers=self.teachers)
+            Length.of(config.train, images=self.images, flops=found.flops, more=more)
         except TrialError as error:
             reasons.append(str(error))
         return values, "; ".join(filter(None, reasons))

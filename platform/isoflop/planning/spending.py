@@ -6,8 +6,10 @@ a trial may be suggested, whatever has been trained beyond that, and only grows.
 
 from __future__ import annotations
 
-from isoflop.config import TrainConfig, nest
-from isoflop.length import Length
+from collections.abc import Mapping
+
+from isoflop.config import AdversaryConfig, DistillConfig, TrainConfig, nest
+from isoflop.length import Length, beside
 from isoflop.plan import Verdict
 from isoflop.planning.standing import Standing
 from isoflop.planning.view import View
@@ -18,9 +20,11 @@ from isoflop.study_spec import Budget
 class Spending:
     """Epochs and training FLOPs of a study's trials."""
 
-    def __init__(self, budget: Budget, images: int, standing: Standing, view: View) -> None:
+    def __init__(
+        self, budget: Budget, images: int, standing: Standing, view: View, teachers: Mapping[str, float]
+    ) -> None:
         self.budget, self.standing, self.view = budget, standing, view
-        self._images = images
+        self._images, self._teachers = images, teachers
         self._charges = 0
         self._taken = 0
         self._lengths: dict[int, Length] = {}
@@ -66,6 +70,13 @@ class Spending:
 
     def _length(self, trial: Trial) -> Length:
         if trial.number not in self._lengths:
-            train = TrainConfig.model_validate(nest(trial.config)["train"])
-            self._lengths[trial.number] = Length.of(train, images=self._images, flops=trial.flops)
+            parts = nest(trial.config)
+            more = beside(
+                AdversaryConfig.model_validate(parts.get("adversary", {})),
+                DistillConfig.model_validate(parts.get("distill", {})),
+                flops=trial.flops,
+                teachers=self._teachers,
+            )
+            train = TrainConfig.model_validate(parts["train"])
+            self._lengths[trial.number] = Length.of(train, images=self._images, flops=trial.flops, more=more)
         return self._lengths[trial.number]

@@ -1,4 +1,4 @@
-"""Weights of a published net, made to fit images of another size, other channels, or another number of classes.
+"""Weights of a net, made to fit images of another size, other channels, or another number of classes.
 
 As timm does it: the first convolution's weights are repeated or summed over channels (`adapt_input_conv`), position
 embeddings and tables of position biases are interpolated, and a classifier of another number of classes is passed over.
@@ -32,12 +32,13 @@ Weights: TypeAlias = Mapping[str, Tensor]
 def adapt(weights: Weights, net: Net) -> dict[str, Tensor]:
     """The weights that fit a net, by its own keys; what is not among them stays as it was drawn.
 
-    That is the last layer of a head for another number of classes, and auxiliary branches that the weights lack or have
-    for maps of another size. Raises `SpecError` where the net is another one than the weights are of, as few are on
-    small images.
+    That is the last layer of a head for another number of classes, a head where the weights have none at all, and
+    auxiliary branches that they lack or have for maps of another size. Raises `SpecError` where the net is another one
+    than the weights are of, as few are on small images.
     """
     wanted = net.state_dict()
-    strange = {key for key in weights.keys() ^ wanted.keys() if not key.startswith(OPTIONAL)}
+    optional = OPTIONAL if any(key.startswith("head.") for key in weights) else (*OPTIONAL, "head.")
+    strange = {key for key in weights.keys() ^ wanted.keys() if not key.startswith(optional)}
     if strange:
         raise _misfit(net, min(strange))
     first = first_convolution(wanted)
@@ -114,7 +115,7 @@ def _places(found: Tensor, like: Tensor, net: Net, owner: str) -> Tensor | None:
 
 def _misfit(net: Net, key: str) -> SpecError:
     what = f"on {net.shape.resolution} pixels the net is another than the weights are of ({key} differs)"
-    return SpecError(Fault("model.resolution", what, "give the pixels that they were published for, or half of them"))
+    return SpecError(Fault("model.resolution", what, "give the pixels that they were trained on, or half of them"))
 
 
 Adapter: TypeAlias = Callable[[Tensor, Tensor, Net, str], Tensor | None]

@@ -18,7 +18,7 @@ from isoflop.models.pretrained.adapt import Weights, adapt, classes_of, first_co
 from isoflop.models.pretrained.convert import convert, published
 from isoflop.models.pretrained.fetch import Fetch, from_file, from_library
 from isoflop.models.reference import REFERENCES
-from isoflop.weights import DIGITS, About, digest
+from isoflop.weights import DIGITS, About, Origin, digest
 
 
 def add(name: str, variant: str = "", *, folder: Path, file: Path | None = None, fetch: Fetch = from_library) -> Path:
@@ -37,6 +37,24 @@ def add(name: str, variant: str = "", *, folder: Path, file: Path | None = None,
         where = str(file) if file else f"{name} {chosen}"
         raise DataError(*(Fault(fault.where or where, fault.what, fault.remedy) for fault in error.faults)) from None
     return _write(folder, weights, about)
+
+
+def add_own(weights: Weights, origin: Origin, *, folder: Path, source: str) -> Path:
+    """Store what one of our own trainings left, named by its content, and return the file.
+
+    Raises `StateError` where the disk refuses.
+    """
+    model = origin.model
+    about = About(
+        family=model.family,
+        variant=model.variant,
+        channels=origin.image[0],
+        classes=len(origin.labels),
+        pixels=model.resolution or origin.image[1],
+        source=source,
+        origin=origin,
+    )
+    return _write(folder, {key: _plain(value) for key, value in weights.items()}, about)
 
 
 def _variant(name: str, variant: str) -> str:
@@ -82,7 +100,7 @@ def _plain(value: Tensor) -> Tensor:
 
 
 def _write(folder: Path, weights: dict[str, Tensor], about: About) -> Path:
-    with draft(folder, f"{about.family}-{about.variant}.safetensors") as beside:
+    with draft(folder, f"{about.family}.safetensors") as beside:
         try:
             save_file(weights, beside.path, metadata=about.header())
         except SafetensorError as error:
