@@ -27,7 +27,7 @@ from benchmarks.report import table
 from isoflop.config import ModelConfig, OptimConfig
 from isoflop.models import build, cost
 from isoflop.models.net import LAYOUT
-from isoflop.training.optimizer import build_optimizer
+from isoflop.training.optimizers import build_optimizer
 
 LIMIT = 0.15
 CLASSES = 10

@@ -11,6 +11,9 @@ from isoflop.errors import TrialError
 
 BACKWARD = 3
 """FLOPs of a training step over those of its forward pass: the backward pass is counted as two forward passes."""
+RECOMPUTED = 4
+"""The same where the body's blocks are computed again for the backward pass. What stands before and behind them is
+not, but counted as if it were: a few hundredths of most nets."""
 FROZEN = 1
 """The same where the head alone is trained: nothing goes back through the body, and the head's own share, a few
 thousandths, is left out."""
@@ -42,7 +45,7 @@ class Length:
         Raises `TrialError` where the horizon has fewer steps than reports.
         """
         batch = min(train.batch_size, images)
-        passes = FROZEN if train.freeze else BACKWARD
+        passes = _passes(train)
         epoch = images // batch
         steps = {
             Axis.EPOCHS: round(train.horizon * epoch),
@@ -85,3 +88,10 @@ def beside(adversary: AdversaryConfig, distill: DistillConfig, *, flops: float, 
     `flops` are those of the model's forward pass, `teachers` those of each teacher's, by name.
     """
     return adversary.passes * flops + (teachers[distill.teacher] if distill.teacher else 0.0)
+
+
+def _passes(train: TrainConfig) -> int:
+    """FLOPs of a step over those of its forward pass."""
+    if train.freeze:
+        return FROZEN
+    return RECOMPUTED if train.checkpointing else BACKWARD

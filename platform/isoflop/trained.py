@@ -108,7 +108,8 @@ def evaluate_test(folder: Path, data: Path) -> tuple[dict[str, float], Sequence[
     net, facts = load_net(folder)
     torch.set_num_threads(facts.config.train.threads)
     prepared = open_for(facts.config, data)
-    logits, labels = predict_split(net, prepared, "test", next(net.parameters()).device, size=facts.config.train.piece)
+    train, device = facts.config.train, next(net.parameters()).device
+    logits, labels = predict_split(net, prepared, "test", device, size=train.piece, precision=train.precision)
     metrics = {TEST + name: value for name, value in measure(prepared.task, logits, labels).items()}
     return metrics, save_answers(folder, logits, labels, split="test", prepared=prepared)
 
@@ -189,10 +190,10 @@ def batches(prepared: PreparedData, split: str, net: Net, device: torch.device) 
 
 
 def predict_split(
-    net: Net, prepared: PreparedData, split: str, device: torch.device, *, size: int
+    net: Net, prepared: PreparedData, split: str, device: torch.device, *, size: int, precision: str = "float32"
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.integer]]:
     """Logits (N, classes) and labels of a split, in its stored order, so many images going through at once."""
-    found, targets = outputs(net, batches(prepared, split, net, device), size)
+    found, targets = outputs(net, batches(prepared, split, net, device), size, precision=precision)
     return found.numpy(), targets.numpy()
 
 

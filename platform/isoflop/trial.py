@@ -15,6 +15,7 @@ import torch
 from isoflop.config import TrialConfig
 from isoflop.data import PreparedData
 from isoflop.data.resident import resident
+from isoflop.errors import Fault, SpecError
 from isoflop.home import Home
 from isoflop.length import Length, beside
 from isoflop.models import Net, build, cost
@@ -24,7 +25,7 @@ from isoflop.records import Artifact, Record
 from isoflop.seeds import derive
 from isoflop.tasks import VAL
 from isoflop.teacher import load_teacher
-from isoflop.trained import artifact, batches, open_for, predict_split, save_answers, save_weights
+from isoflop.trained import artifact, batches, open_for, save_answers, save_weights
 from isoflop.training import checkpoint
 from isoflop.training.adversary import Adversarial, Attack, Pixels
 from isoflop.training.distillation import Distilled
@@ -32,6 +33,7 @@ from isoflop.training.fit import Fit
 from isoflop.training.memory import Exhaustion, Meter
 from isoflop.training.objective import Objective, Supervised
 from isoflop.training.observation import Observation
+from isoflop.training.recompute import recompute
 from isoflop.training.task import TASKS, Task
 from isoflop.weights import forward_flops
 
@@ -97,12 +99,19 @@ class TrialRun(Iterator[Record]):
         self.device = device or fastest()
         self.checkpoints, self.observe = checkpoints, observe
         self.weights = weights or {}
+        if config.train.precision == "fp16" and self.device.type == "cpu":
+            what = "fp16 trains on a GPU alone: the CPU computes it many times slower than float32"
+            raise SpecError(
+                Fault("train.precision", what, "give float32, or bf16 where the CPU has instructions for it")
+            )
         self.prepared = open_for(config, data)
         with Exhaustion(self.device, lambda: "before the first step"):
             splits = {name: resident(self.prepared, name, self.device) for name in ("train", "val")}
             length = self._length(images=len(splits["train"][1]), flops=self._counted() if flops is None else flops)
             self._meter = Meter(self.device)  # what counting imports and the data set takes belong to no training
             self.net = self._net().to(self.device).to(memory_format=LAYOUT)
+            if config.train.checkpointing:
+                recompute(self.net.body.units())
             self.fit = self._fit(length)
             self._go_on()
         self._records = iter(self.fit)
@@ -123,19 +132,18 @@ class TrialRun(Iterator[Record]):
         The logits are those that the last report was made of. Raises `StateError` where the disk refuses,
         `ExhaustedError` where memory runs out.
         """
-        kept = []
+        kept, net = [], self.fit.answering
         if weights:
-            path = save_weights(folder / "weights.safetensors", self.net, self.config, self.seed, self.prepared)
+            assert isinstance(net, Net)
+            path = save_weights(folder / "weights.safetensors", net, self.config, self.seed, self.prepared)
             kept.append(artifact("weights", path))
         return [*kept, *save_answers(folder, *self._answers(), split="val", prepared=self.prepared)]
 
     def _answers(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.integer]]:
         """Logits and labels of validation; found again where the training was cut after its last report."""
-        if self.fit.answers is not None:
-            logits, labels = self.fit.answers
-            return logits.float().numpy(), labels.numpy()
         with self._spared():
-            return predict_split(self.net, self.prepared, "val", self.device, size=self.fit.piece)
+            logits, labels = self.fit.answers or self.fit.outputs(self.fit.val)
+        return logits.float().numpy(), labels.numpy()
 
     @property
     def step(self) -> int:

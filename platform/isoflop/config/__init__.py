@@ -6,6 +6,7 @@ what people write, so unknown keys are refused.
 
 from isoflop.config.adversary import AdversaryConfig
 from isoflop.config.augment import AugmentConfig
+from isoflop.config.average import AverageConfig
 from isoflop.config.data import DataConfig
 from isoflop.config.distill import TEACHER, DistillConfig
 from isoflop.config.loss import LossConfig
@@ -38,6 +39,7 @@ __all__ = [
     "WEIGHTS",
     "AdversaryConfig",
     "AugmentConfig",
+    "AverageConfig",
     "Axis",
     "Count",
     "DataConfig",

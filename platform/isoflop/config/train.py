@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
 
 from isoflop.config.part import Count, Part, Positive
+from isoflop.errors import Fault, SpecError
 
 
 class Axis(StrEnum):
@@ -32,6 +36,28 @@ class TrainConfig(Part):
     """Train the head alone, on features of a body that stays as it began: a feature extractor. The body is in
     evaluation mode throughout, so batch norms keep their statistics and no path is dropped. A step costs its forward
     pass alone. Without `model.weights` the features are random ones."""
+    patience: Annotated[int, Field(ge=0)] = 0
+    """Reports in a row without a smaller validation loss after which no more steps are taken: the reports that are
+    left repeat the numbers of the best one, whose weights are the training's. 0 means never."""
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    """Numbers that products and convolutions are computed in; weights, sums and losses stay float32. `fp16` scales
+    the loss, skips steps whose gradient overflows, and needs a GPU. A CPU without instructions for it takes 5 to 10
+    times as long in `bf16` as in float32 (measured with AVX2 alone)."""
+    compile: bool = False
+    """Compile the net with torch's compiler. It takes half a minute to minutes before the first step."""
+    checkpointing: bool = False
+    """Keep the inputs of the body's blocks alone, and compute what is inside again for the backward pass: less memory,
+    a forward pass more."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.checkpointing and self.freeze:
+            what = "a frozen body keeps nothing that could be computed again"
+            raise SpecError(Fault("checkpointing", what, "leave it out, or train.freeze"))
+        if self.checkpointing and self.compile:
+            what = "blocks that are computed again cannot be compiled"
+            raise SpecError(Fault("checkpointing", what, "leave it out, or train.compile"))
+        return self
 
     @property
     def piece(self) -> int:

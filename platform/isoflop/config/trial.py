@@ -11,6 +11,7 @@ from pydantic import model_validator
 
 from isoflop.config.adversary import AdversaryConfig
 from isoflop.config.augment import AugmentConfig
+from isoflop.config.average import AverageConfig
 from isoflop.config.data import DataConfig
 from isoflop.config.distill import TEACHER, DistillConfig
 from isoflop.config.loss import LossConfig
@@ -36,6 +37,7 @@ class TrialConfig(Part):
     distill: DistillConfig = DistillConfig()
     adversary: AdversaryConfig = AdversaryConfig()
     train: TrainConfig = TrainConfig()
+    average: AverageConfig = AverageConfig()
 
     @model_validator(mode="after")
     def _mixed(self) -> Self:
@@ -52,6 +54,15 @@ class TrialConfig(Part):
     def params(self) -> dict[str, Scalar]:
         """The configuration as flat dotted keys, defaults included."""
         return dict(flatten(self.model_dump(mode="json")))
+
+    @property
+    def copies(self) -> int:
+        """How many copies of the weights a training keeps beside them, at most.
+
+        They are the optimizer's, the average, those of the best report, and what mixed precision casts (half a copy).
+        """
+        others = (self.average.name != "none", self.train.patience > 0, self.train.precision != "float32")
+        return self.optim.states + sum(others)
 
     def halved(self) -> Self | None:
         """The configuration with a quarter of the images at once, for when memory ran out; none below one image."""
@@ -75,6 +86,7 @@ SECTIONS: Mapping[str, type[Part]] = {
     "distill": DistillConfig,
     "adversary": AdversaryConfig,
     "train": TrainConfig,
+    "average": AverageConfig,
 }
 """The parts of a configuration that a space may vary, by the first word of their keys."""
 

@@ -7,6 +7,8 @@ Without residual paths there is nothing that `drop_path` could drop, and widths 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from isoflop.config import ModelConfig
@@ -38,6 +40,10 @@ class LeNet(Body):
             nn.Tanh(),
         )
         self.channels = widths[3]
+
+    def units(self) -> Sequence[nn.Module]:
+        """The stages of convolutions; the dense layers stand behind them."""
+        return [self.stage1, self.stage2]
 
     def features(self, x: Tensor) -> dict[int, Tensor]:
         """The maps after both stages."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Self, TypeAlias
 
 import torch
@@ -52,6 +52,13 @@ class Body(nn.Module):
     def initialize(self, module: nn.Module) -> None:
         """Draw a module's own weights as the family does; by default they stay as torch draws them."""
 
+    def units(self) -> Sequence[nn.Module]:
+        """The blocks that an image goes through, one after the other; what stands before, between and behind is none.
+
+        They are what layer-wise learning rates count, and what is computed again to save memory. A body may know none.
+        """
+        return ()
+
     @abstractmethod
     def features(self, x: Tensor) -> dict[int, Tensor]:
         """Maps (N, channels, H, W) by their stride in pixels, ascending: the last map of each stride.
@@ -88,6 +95,10 @@ class Staged(Body):
     def features(self, x: Tensor) -> dict[int, Tensor]:
         """The map after each stage by stride; of stages with equal stride, the last."""
         return dict(zip(self.strides, self.maps(x), strict=True))
+
+    def units(self) -> Sequence[nn.Module]:
+        """The blocks of each stage; of a stage of plain layers, the stage."""
+        return [unit for stage in self.stages for unit in _blocks(stage) or [stage]]
 
     def maps(self, x: Tensor) -> Iterator[Tensor]:
         """The map after each stage."""
@@ -152,3 +163,29 @@ class Net(nn.Module):
     def features(self, x: Tensor) -> dict[int, Tensor]:
         """The body's maps by stride."""
         return self.body.features(x)
+
+    def depths(self) -> dict[str, int]:
+        """How deep each parameter lies, by its name.
+
+        What stands before the body's units is at 0, each unit one deeper than the last, what stands between two of
+        them with the second, and all behind them one deeper than the last of them: final norms and layers, auxiliary
+        branches, and the heads.
+        """
+        units = self.body.units()
+        places = {id(parameter): place for place, unit in enumerate(units, 1) for parameter in unit.parameters()}
+        found, reached, top = {}, -1, len(units) + 1
+        for name, parameter in self.named_parameters():
+            if not name.startswith("body.") or name.startswith("body.auxiliary."):
+                found[name] = top
+            else:
+                reached = max(reached, places.get(id(parameter), 0))
+                between = min(reached + 1, top) if reached else 0
+                found[name] = places.get(id(parameter), between)
+        return found
+
+
+def _blocks(stage: nn.Module) -> list[nn.Module]:
+    """The children of a stage that are made of others; timm's stages hold them in `blocks`."""
+    inner = getattr(stage, "blocks", stage)
+    children = inner.children() if isinstance(inner, (nn.Sequential, nn.ModuleList)) else ()
+    return [child for child in children if any(child.children())]

@@ -9,10 +9,10 @@ last norm or, without such a token, the mean of all patches', then normalized (t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from timm.models.vision_transformer import VisionTransformer
-from torch import Tensor
+from torch import Tensor, nn
 
 from isoflop.config import ModelConfig
 from isoflop.models.heads import width_and_heads
@@ -48,6 +48,10 @@ class ViT(Body):
             drop_path_rate=drop_path,
         )
         self.tokens = self.blocks.patch_embed.num_patches + self.blocks.num_prefix_tokens
+
+    def units(self) -> Sequence[nn.Module]:
+        """The transformer blocks."""
+        return [*self.blocks.blocks]
 
     def features(self, x: Tensor) -> dict[int, Tensor]:
         """The last grid of patches; it is the only stride there is. It is normalized where there is a class token."""

@@ -141,7 +141,7 @@ class SearchPlan:
     def _costs(self, config: TrialConfig) -> tuple[Mapping[str, float], str]:
         """What a configuration's model costs, and why it cannot be trained, empty where it can."""
         try:
-            found = self.price(config.model, batch=config.train.piece, states=config.optim.states)
+            found = self.price(config.model, batch=config.train.piece, states=config.copies)
         except SpecError as error:
             return {}, str(error)
         values = {"parameters": found.parameters, "flops": found.flops, "memory": found.memory}

@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_
 
 from isoflop.config import AugmentConfig, TrialConfig
 from isoflop.errors import DivergedError
 from isoflop.length import Length
 from isoflop.records import Record
 from isoflop.seeds import derive
+from isoflop.training.average import build_average
 from isoflop.training.objective import Objective
 from isoflop.training.observation import Observation
-from isoflop.training.optimizer import build_optimizer
+from isoflop.training.optimizers import build_optimizer, release, set_rate
+from isoflop.training.optimizers.clip import clip
+from isoflop.training.patience import WATCHED, Patience
+from isoflop.training.precision import Precision, cast
 from isoflop.training.schedule import rate
 from isoflop.training.task import Task
+from isoflop.training.watch import Watch, whole
 
-WATCH = 32
-"""Steps between two looks at the losses: each look waits for the device."""
+ESTIMATED = 4096
+"""Images at most that statistics of batch norms are estimated on for averaged weights."""
+
+
+class Stateful(Protocol):
+    """A part of a training that keeps something from step to step."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it keeps."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with what was kept."""
+        ...
 
 
 class Split(Protocol):
@@ -43,8 +59,8 @@ class Split(Protocol):
 class Fit:
     """One training. Iterating it yields a record at each report until the horizon.
 
-    All randomness is a function of seed and step, and the learning rate of the step, so weights, optimizer and the
-    number of steps are its whole state. Raises `DivergedError` where a loss or a metric stops being finite.
+    All randomness is a function of seed and step, so weights, optimizer, the number of steps, and what its parts keep
+    are its whole state. Raises `DivergedError` where a loss, a gradient or a metric stops being finite.
 
     With `train.micro_batch` a batch goes through the net in pieces, one after another, and the gradient is that of the
     mean loss over the whole batch. Images, their order and their augmentation are those of the whole batch. A net that
@@ -73,95 +89,142 @@ class Fit:
         self.optimizer = build_optimizer(net, config.optim)
         self.piece = config.train.piece
         self.device = next(net.parameters()).device
-        self.step = 0
+        self.precision = Precision(config.train.precision, self.device)
+        self.average = build_average(net, config.average, length)
+        self.patience = Patience(config.train.patience)
+        self.watch = Watch(skips=self.precision.skips)
+        self.losses: list[float] = []
+        """On validation, of the reports so far."""
         self.answers: tuple[Tensor, Tensor] | None = None
         """Outputs and targets on validation at the last report, once it was made."""
+        self.step = 0
+        self._learned = [parameter for parameter in net.parameters() if parameter.requires_grad]
+        self._called: nn.Module = torch.compile(net) if config.train.compile else net  # type: ignore[assignment]
 
     def __iter__(self) -> Iterator[Record]:
         """The records that are still to come."""
         for report, end in enumerate(self.length.reports, start=1):
             if end > self.step:
-                yield self._report(report, end)
+                yield self._report(report, end) if self.patience.stopped is None else self._repeat(report, end)
+
+    @property
+    def answering(self) -> nn.Module:
+        """The net that reports are made with, and whose weights are the training's: the averaged one if there is."""
+        return self.average.net if self.average is not None and self.average.begun else self.net
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights, optimizer and steps done."""
-        return {"net": self.net.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step}
+        """Weights, optimizer, steps done, and what else a training keeps."""
+        state = {"net": self.net.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step}
+        state |= {"losses": [*self.losses]}
+        return state | {name: part.state_dict() for name, part in self._parts()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where `state_dict` was taken."""
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
+        self.step, self.losses = state["step"], [*state["losses"]]
+        for name, part in self._parts():
+            part.load_state_dict(state[name])
 
     def drop(self) -> None:
         """Let go of gradients and of what the optimizer keeps; the training cannot go on after that."""
-        self.optimizer.zero_grad(set_to_none=True)
-        self.optimizer.state.clear()
+        release(self.optimizer)
 
     def outputs(self, split: Split) -> tuple[Tensor, Tensor]:
         """Outputs and targets of a whole split, in order, on the CPU."""
-        return outputs(self.net, split, self.piece)
+        return outputs(self.answering, split, self.piece, precision=self.precision.name)
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step, counted from 0."""
+        return rate(step, self.length.steps, self.config.optim.lr, self.config.schedule, self.losses)
+
+    def _parts(self) -> Iterable[tuple[str, Stateful]]:
+        parts = {"precision": self.precision, "average": self.average, "patience": self.patience, "watch": self.watch}
+        return ((name, part) for name, part in parts.items() if part is not None)
 
     def _report(self, report: int, end: int) -> Record:
         began, first = time.perf_counter(), self.step
-        loss = self.advance(end)
+        metrics = {"train_loss": self.advance(end)}
         trained = time.perf_counter()
-        answers = self.outputs(self.val)
-        self.answers = answers if end == self.length.steps else None
-        found = self.task.metrics(*answers, last=end == self.length.steps)
-        metrics = {"train_loss": loss} | {f"val_{name}": value for name, value in found.items()}
-        metrics["lr"] = rate(end - 1, self.length.steps, self.config.optim.lr, self.config.schedule)
+        metrics |= {f"val_{name}": value for name, value in self._validated(last=end == self.length.steps).items()}
+        metrics["lr"] = self.rate(end - 1)
+        if self.precision.skips:
+            metrics["skipped"] = float(self.watch.skipped)
         images = (end - first) * self.length.batch
-        record = Record(
-            report=report,
-            step=end,
-            epoch=end / self.length.epoch,
-            images=end * self.length.batch,
-            flops=self.length.spent(end),
-            fidelity=self.length.fidelity(end),
-            metrics=metrics,
-            observed=self.observation.numbers() if self.observation else {},
-            measured={
-                "seconds": time.perf_counter() - began,
-                "images_per_second": images / max(trained - began, 1e-9),
-            },
-        )
+        measured = {
+            "seconds": time.perf_counter() - began,
+            "images_per_second": images / max(trained - began, 1e-9),
+        }
+        record = self._record(report, end, end, metrics, measured)
         if not record.finite:
             raise DivergedError(end, next(name for name in metrics if metrics[name] - metrics[name] != 0))
+        self.losses.append(metrics[WATCHED])
+        if end < self.length.steps:
+            self.patience.report(end, metrics, self.answering)
         return record
+
+    def _repeat(self, report: int, end: int) -> Record:
+        """The best report again, at a later place of the axis: no step was taken since the training was stopped."""
+        assert self.patience.stopped is not None
+        self.step = end
+        return self._record(report, end, self.patience.stopped, self.patience.metrics, {"stopped": 1.0})
+
+    def _record(
+        self, report: int, end: int, step: int, metrics: dict[str, float], measured: dict[str, float]
+    ) -> Record:
+        """A record that stands where the axis is after step `end`, of a training that took `step` steps."""
+        return Record(
+            report=report,
+            step=step,
+            epoch=step / self.length.epoch,
+            images=step * self.length.batch,
+            flops=self.length.spent(step),
+            fidelity=self.length.fidelity(end),
+            metrics=metrics,
+            measured=measured,
+            observed=self.observation.numbers() if self.observation else {},
+        )
 
     def advance(self, end: int) -> float:
         """Train up to a step; the mean loss on the way."""
         self.net.train()
-        losses: list[Tensor] = []
-        watched = 0
-        first = self.step
         while self.step < end:
-            observed = self.observation if self.step == end - 1 else None
-            losses.append(self._train_step(self.step, observed))
+            self._train_step(self.step, self.observation if self.step == end - 1 else None)
             self.step += 1
-            if len(losses) - watched == WATCH or self.step == end:
-                _watch(losses[watched:], first + watched)
-                watched = len(losses)
-        return torch.stack(losses).mean(dtype=torch.float64).item()
+        self.watch.look(end)
+        return self.watch.mean()
 
-    def _train_step(self, step: int, observed: Observation | None) -> Tensor:
+    def _train_step(self, step: int, observed: Observation | None) -> None:
         self._seed(derive(self.seed, "step", step))
-        learning_rate = rate(step, self.length.steps, self.config.optim.lr, self.config.schedule)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+        set_rate(self.optimizer, self.rate(step))
         self.optimizer.zero_grad(set_to_none=True)
-        pieces = self.train.pieces(
-            step, size=self.length.batch, piece=self.piece, seed=self.seed, config=self.config.augment
-        )
         with observed.forward() if observed else nullcontext():
-            loss = torch.stack([self._learn(images, targets) for images, targets in pieces]).sum()
+            loss = torch.stack([self._learn(images, targets) for images, targets in self._pieces(step)]).sum()
+        self.precision.unscale(self.optimizer)
         if observed:
             observed.gradients()
-        if self.config.optim.clip:
-            clip_grad_norm_(self.net.parameters(), self.config.optim.clip)
-        self.optimizer.step()
-        return loss
+        self.watch.note(step + 1, loss, whole(self._learned))
+        clip(self.net, self.config.optim)
+        self.precision.step(self.optimizer)
+        if self.average is not None:
+            self.average.update(step + 1)
+
+    def _pieces(self, step: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batch of a step."""
+        return self.train.pieces(
+            step, size=self.length.batch, piece=self.piece, seed=self.seed, config=self.config.augment
+        )
+
+    def _validated(self, *, last: bool) -> dict[str, float]:
+        """The task's metrics on validation."""
+        if self.average is not None and self.average.estimates:
+            self._seed(derive(self.seed, "average", self.step))
+            first = max(0, self.step - -(-ESTIMATED // self.length.batch))
+            with self.precision.cast():
+                self.average.estimate(pair for step in range(first, self.step) for pair in self._pieces(step))
+        answers = self.outputs(self.val)
+        self.answers = answers if last else None
+        return self.task.metrics(*answers, last=last)
 
     def _seed(self, seed: int) -> None:
         """Seed what dropout and drop-path draw from: the device's global generator.
@@ -174,26 +237,20 @@ class Fit:
 
     def _learn(self, images: Tensor, targets: Tensor) -> Tensor:
         """Add a piece's part of the gradient; its part of the batch's mean loss."""
-        loss = self.objective(self.net, images, targets) * (len(targets) / self.length.batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        with self.precision.cast():
+            loss = self.objective(self._called, images, targets) * (len(targets) / self.length.batch)
+        self.precision.backward(loss)
         return loss.detach()
 
 
-def outputs(net: nn.Module, split: Split, size: int) -> tuple[Tensor, Tensor]:
+def outputs(net: nn.Module, split: Split, size: int, *, precision: str = "float32") -> tuple[Tensor, Tensor]:
     """A net's outputs (N, ...) on a whole split and its targets, in order, on the CPU.
 
     So many images go through at once. With those of a training step it takes a fifth to two thirds of the memory of
     such a step (twelve nets on the CPU), and from 32 images on no larger batch was faster there.
     """
     net.eval()
-    with torch.inference_mode():
-        pairs = [(net(images).cpu(), targets.cpu()) for images, targets in split.all(size)]
+    with torch.inference_mode(), cast(precision, next(net.parameters()).device):
+        pairs = [(net(images).float().cpu(), targets.cpu()) for images, targets in split.all(size)]
     found, targets = zip(*pairs, strict=True)
     return torch.cat(found), torch.cat(targets)
-
-
-def _watch(losses: list[Tensor], first: int) -> None:
-    """Raise where one of these steps' losses is not finite, naming the step (counted from 1)."""
-    bad = torch.nonzero(~torch.isfinite(torch.stack(losses)))
-    if len(bad):
-        raise DivergedError(first + int(bad[0]) + 1, "train_loss")
