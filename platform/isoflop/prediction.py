@@ -17,6 +17,7 @@ from isoflop.home import Home
 from isoflop.journal.sqlite import SqliteJournal
 from isoflop.models import Net
 from isoflop.outcome import key_of, known
+from isoflop.tasks import CLASSIFICATION
 from isoflop.tracking.store import Store
 from isoflop.trained import Facts, load_net, normalize
 
@@ -46,17 +47,23 @@ class Model:
             found: npt.NDArray[np.float32] = self.net(normalize(images, self.facts, self.net)).cpu().numpy()
         return found
 
-    def predict(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-        """Class indices (N,) of uint8 images (N, C, H, W)."""
-        found: npt.NDArray[np.int64] = self.logits(images).argmax(1)
+    def predict(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64] | npt.NDArray[np.bool_]:
+        """Class indices (N,) of uint8 images (N, C, H, W); of several labels an image, which it has (N, classes)."""
+        logits = self.logits(images)
+        return np.asarray(logits.argmax(1), np.int64) if self.facts.task is CLASSIFICATION else np.asarray(logits > 0)
+
+    def probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+        """Of each class (N, classes); of one label an image they sum to 1, of several each stands for itself."""
+        logits = torch.from_numpy(self.logits(images)).double()
+        found: npt.NDArray[np.float64]
+        found = (logits.softmax(1) if self.facts.task is CLASSIFICATION else logits.sigmoid()).numpy()
         return found
 
     def predict_files(self, images: Sequence[Path], *, top: int = 3) -> list[dict[str, Any]]:
         """For each file its likeliest classes, best first. Raises `DataError` for unreadable files."""
         channels, height, _ = self.facts.image
         pixels = np.stack([read_image(path, resolution=height, channels=channels) for path in images])
-        logits = torch.from_numpy(self.logits(pixels)).double()
-        rows = logits.softmax(1).sort(1, descending=True)
+        rows = torch.from_numpy(self.probabilities(pixels)).sort(1, descending=True)
         return [
             {
                 "image": str(path),

@@ -12,8 +12,9 @@ app = typer.Typer(help="Prepare data sets and look at their health.", no_args_is
 What = Annotated[
     str,
     typer.Argument(
-        help="digits, fashion_mnist, cifar10, cifar100; a folder of class folders; a folder with train/val/test; "
-        "a folder of IDX files; or a CSV of path,label[,split][,group]."
+        help="digits, digits_attributes, fashion_mnist, cifar10, cifar100; a folder of class folders; a folder with "
+        "train/val/test; a folder of IDX files; or a CSV of path,label[,split][,group], of several labels an image "
+        "path,labels (cat|dog) or path and a column of 0 and 1 a class."
     ),
 ]
 

@@ -36,9 +36,10 @@ def write_images(path: Path, images: npt.NDArray[np.uint8], places: npt.NDArray[
     return _write(path, _header(shape, np.dtype(np.uint8)), rows)
 
 
-def write_labels(path: Path, labels: npt.NDArray[np.int64]) -> Written:
-    """Labels (N,) as an .npy file."""
-    return _write(path, _header(labels.shape, np.dtype("<i8")), [labels.astype("<i8").tobytes()])
+def write_labels(path: Path, labels: npt.NDArray[np.int64] | npt.NDArray[np.uint8]) -> Written:
+    """Labels (N,), or multi-hot (N, classes), as an .npy file."""
+    kind = np.dtype("<i8") if labels.ndim == 1 else np.dtype(np.uint8)
+    return _write(path, _header(labels.shape, kind), [labels.astype(kind).tobytes()])
 
 
 def write_bytes(path: Path, data: bytes) -> Written:

@@ -11,20 +11,21 @@ from typing import Any, Final
 
 import numpy as np
 
+from isoflop.data.balance import skew
 from isoflop.data.duplicates import duplicates, near
+from isoflop.data.labels import named
 from isoflop.data.manifest import FILE
 from isoflop.data.preparation import prepare
 from isoflop.data.prepared import PreparedData, open_prepared
 from isoflop.data.source import SPLITS, Pixels, Quarantined
 from isoflop.data.staging import Progress
 from isoflop.errors import Fault
+from isoflop.tasks import Kind
 
 EXAMPLES: Final = 20
 """Pairs of a kind that are named."""
 SHOWN: Final = 5
 """Of anything, how many are shown as lines."""
-SKEW: Final = 3.0
-"""Images of the largest class over those of the smallest, above which accuracy alone misleads."""
 FEW: Final = 10
 """Images of a class in a split, below which its share of hits says little."""
 
@@ -49,6 +50,8 @@ class Report:
     classes: tuple[str, ...]
     counts: Mapping[str, tuple[int, ...]]
     """Images of each class, by split."""
+    sizes: Mapping[str, int]
+    """Images by split."""
     exact_within: int
     """Images that repeat another of their split, as stored."""
     exact_across: int
@@ -79,7 +82,7 @@ class Report:
         table = [f"  {'class':<{width_of}}" + "".join(f"{split:>8}" for split in self.counts)]
         for label, name in enumerate(self.classes):
             table.append(f"  {name:<{width_of}}" + "".join(f"{counts[label]:>8}" for counts in self.counts.values()))
-        table.append(f"  {'all':<{width_of}}" + "".join(f"{sum(counts):>8}" for counts in self.counts.values()))
+        table.append(f"  {'all':<{width_of}}" + "".join(f"{size:>8}" for size in self.sizes.values()))
         return [
             f"{self.name}: {len(self.classes)} classes, {channels} x {height} x {width}, digest {self.digest}",
             *table,
@@ -116,8 +119,8 @@ def examine(prepared: PreparedData) -> Report:
     labels = np.concatenate([prepared.split(split)[1] for split in SPLITS])
     names = [f"{split}: {key}" for split in SPLITS for key in prepared.keys(split)]
 
-    def named(a: int, b: int) -> Pair:
-        kinds = (prepared.classes[labels[a]], prepared.classes[labels[b]])
+    def pair(a: int, b: int) -> Pair:
+        kinds = (named(labels[a], prepared.classes), named(labels[b], prepared.classes))
         return Pair(first=names[a], second=names[b], classes=kinds)
 
     made = prepared.manifest
@@ -127,10 +130,15 @@ def examine(prepared: PreparedData) -> Report:
         image=made.image,
         classes=made.classes,
         counts=made.counts,
+        sizes=made.sizes,
         **totals,
-        examples={kind: tuple(named(a, b) for a, b in found[:EXAMPLES]) for kind, found in pairs.items()},
+        examples={kind: tuple(pair(a, b) for a, b in found[:EXAMPLES]) for kind, found in pairs.items()},
         quarantined=made.quarantined,
-        notices=(*_balance(made.classes, made.counts), *_doubles(**totals), *_left_out(made.quarantined)),
+        notices=(
+            *_balance(prepared.task, made.classes, made.counts),
+            *_doubles(**totals),
+            *_left_out(made.quarantined),
+        ),
     )
 
 
@@ -142,7 +150,7 @@ def _pairs(prepared: PreparedData) -> tuple[dict[str, list[tuple[int, int]]], di
     found = duplicates([images for images, _ in parts], homes)
     repeated = [(int(found.twin[at]), int(at)) for at in np.flatnonzero(found.twin != np.arange(len(homes)))]
     exact = [(a, b) for a, b in repeated if homes[a] != homes[b]]
-    conflict = [(a, b) for a, b in repeated if labels[a] != labels[b]]
+    conflict = [(a, b) for a, b in repeated if (labels[a] != labels[b]).any()]
     told = {b for _, b in exact}
     nearly = [(a, b) for a, b in _near([images for images, _ in parts]) if b not in told]
     totals = {
@@ -164,12 +172,10 @@ def _near(parts: Sequence[Pixels]) -> list[tuple[int, int]]:
     ]
 
 
-def _balance(classes: Sequence[str], counts: Mapping[str, tuple[int, ...]]) -> Iterator[Fault]:
-    train = counts["train"]
-    most, least = max(train), min(train)
-    if most > SKEW * least:
-        what = f"{classes[train.index(most)]!r} has {most} training images, {classes[train.index(least)]!r} {least}"
-        yield Fault("balance", what, "read balanced accuracy beside accuracy, or collect more of the rare classes")
+def _balance(task: Kind, classes: Sequence[str], counts: Mapping[str, tuple[int, ...]]) -> Iterator[Fault]:
+    unlike = skew(task, classes, counts["train"])
+    if unlike:
+        yield unlike
     for split in ("val", "test"):
         few = [name for name, count in zip(classes, counts[split], strict=True) if count < FEW]
         if few:

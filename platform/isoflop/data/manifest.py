@@ -15,7 +15,6 @@ from isoflop.errors import DataError, Fault
 
 SCHEMA: Final = 1
 FILE: Final = "manifest.json"
-TASK: Final = "classification"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +55,8 @@ class Manifest:
     std: tuple[float, ...]
     counts: Mapping[str, tuple[int, ...]]
     """Images of each class, by split."""
+    sizes: Mapping[str, int]
+    """Images by split."""
     request: Request
     source: Mapping[str, str]
     files: Mapping[str, Mapping[str, Any]]
@@ -63,11 +64,6 @@ class Manifest:
     duplicates: Mapping[str, int]
     """Images whose pixels are another's: `within` their split, and `across` splits."""
     quarantined: tuple[Quarantined, ...]
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Images by split."""
-        return {split: sum(counts) for split, counts in self.counts.items()}
 
     def to_bytes(self) -> bytes:
         """The file's content: equal for equal sets that were named in the same words; no time is in it."""
@@ -97,6 +93,8 @@ class Manifest:
     @classmethod
     def _of(cls, values: Mapping[str, Any]) -> Self:
         channels, height, width = values["image"]
+        counts = {split: tuple(values["counts"][split]) for split in SPLITS}
+        sizes = values.get("sizes") or {split: sum(found) for split, found in counts.items()}  # none in older ones
         return cls(
             **{
                 **values,
@@ -104,15 +102,16 @@ class Manifest:
                 "image": (channels, height, width),
                 "mean": tuple(values["mean"]),
                 "std": tuple(values["std"]),
-                "counts": {split: tuple(values["counts"][split]) for split in SPLITS},
+                "counts": counts,
+                "sizes": {split: sizes[split] for split in SPLITS},
                 "request": Request(**values["request"]),
                 "quarantined": tuple(Quarantined(**one) for one in values["quarantined"]),
             }
         )
 
 
-def digest_of(classes: tuple[str, ...], image: tuple[int, int, int], arrays: Mapping[str, Written]) -> str:
+def digest_of(task: str, classes: tuple[str, ...], image: tuple[int, int, int], arrays: Mapping[str, Written]) -> str:
     """The data digest: 16 hexadecimal digits, equal on every machine for equal arrays, classes and task."""
     contents = {name: written.content for name, written in arrays.items()}
-    text = json.dumps([TASK, classes, image, contents], sort_keys=True)
+    text = json.dumps([task, classes, image, contents], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

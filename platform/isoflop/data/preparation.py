@@ -9,20 +9,23 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from isoflop.data.balance import skew
 from isoflop.data.channels import statistics
 from isoflop.data.duplicates import duplicates
 from isoflop.data.files import Written, write_bytes, write_images, write_labels
-from isoflop.data.manifest import FILE, TASK, Manifest, Request, digest_of
+from isoflop.data.labels import counts_of, labels_of, task_of
+from isoflop.data.manifest import FILE, Manifest, Request, digest_of
 from isoflop.data.names import check_name
 from isoflop.data.prepared import KEYS, images_file, labels_file, open_prepared
 from isoflop.data.resolution import check_resolution
 from isoflop.data.slot import slot
-from isoflop.data.source import SPLITS, Source
+from isoflop.data.source import SPLITS, Labels, Source
 from isoflop.data.sources.find import find_source
 from isoflop.data.splits import Shares, split
 from isoflop.data.staging import Progress, Staged, stage
 from isoflop.errors import DataError, Fault, StateError
 from isoflop.home import Home
+from isoflop.tasks import USUAL, kind_of
 
 SHOWN = 5
 
@@ -43,13 +46,16 @@ class Prepared:
         channels, height, width = made.image
         sizes = ", ".join(f"{name} {size}" for name, size in made.sizes.items())
         out = made.quarantined
+        unlike = skew(kind_of(made.task), made.classes, made.counts["train"])
+        words = f"{len(made.classes)} classes" + ("" if made.task == USUAL.name else f" ({made.task})")
         return [
-            f"prepared {made.name}: {total} images, {len(made.classes)} classes, digest {made.digest}",
+            f"prepared {made.name}: {total} images, {words}, digest {made.digest}",
             f"  stored with {height} x {width} pixels, {'grey' if channels == 1 else 'colour'} ({made.resolution})",
             f"  {sizes} (seed {made.request.seed})",
             *([f"  left out {len(out)}, all named in {self.path / FILE}:"] if out else []),
             *[f"    {one.key}: {one.reason}" for one in out[:SHOWN]],
             *([f"    and {len(out) - SHOWN} more"] if len(out) > SHOWN else []),
+            *([f"notice: {unlike}"] if unlike else []),
         ]
 
 
@@ -155,20 +161,22 @@ def _fill(beside: Path, source: Source, request: Request, described: Described, 
     staged = stage(source, beside / "staged", resolution=request.resolution, progress=progress)
     shares = Shares(val=request.val, test=request.test)
     homes = split(staged.items, shares, seed=request.seed, classes=source.classes)
-    files = _write(beside, staged, homes)
+    labels = labels_of(staged.items, len(source.classes))
+    files = _write(beside, staged, labels, homes)
     channels, height, width = staged.images.shape[1:]
-    classes, image = tuple(source.classes), (channels, height, width)
+    classes, image, task = tuple(source.classes), (channels, height, width), task_of(source.items).name
     mean, std = statistics(staged.images, np.flatnonzero(homes == 0))
     manifest = Manifest(
         name=described.name,
-        task=TASK,
-        digest=digest_of(classes, image, {name: file for name, file in files.items() if name != KEYS}),
+        task=task,
+        digest=digest_of(task, classes, image, {name: file for name, file in files.items() if name != KEYS}),
         classes=classes,
         image=image,
         resolution=staged.resolution.rule,
         mean=tuple(mean),
         std=tuple(std),
-        counts=_counts(staged, homes, len(classes)),
+        counts={name: counts_of(labels[homes == at], len(classes)) for at, name in enumerate(SPLITS)},
+        sizes={name: int((homes == at).sum()) for at, name in enumerate(SPLITS)},
         request=request,
         source={"kind": source.kind, "what": described.what},
         files={name: {"sha256": file.sha256, "bytes": file.bytes} for name, file in files.items()},
@@ -180,8 +188,7 @@ def _fill(beside: Path, source: Source, request: Request, described: Described, 
     return manifest
 
 
-def _write(folder: Path, staged: Staged, homes: npt.NDArray[np.int8]) -> dict[str, Written]:
-    labels = np.array([item.label for item in staged.items], np.int64)
+def _write(folder: Path, staged: Staged, labels: Labels, homes: npt.NDArray[np.int8]) -> dict[str, Written]:
     files: dict[str, Written] = {}
     for index, name in enumerate(SPLITS):
         places = np.flatnonzero(homes == index)
@@ -193,11 +200,3 @@ def _write(folder: Path, staged: Staged, homes: npt.NDArray[np.int8]) -> dict[st
     }
     files[KEYS] = write_bytes(folder / KEYS, json.dumps(keys).encode())
     return files
-
-
-def _counts(staged: Staged, homes: npt.NDArray[np.int8], classes: int) -> dict[str, tuple[int, ...]]:
-    labels = np.array([item.label for item in staged.items], np.int64)
-    return {
-        name: tuple(np.bincount(labels[homes == index], minlength=classes).tolist())
-        for index, name in enumerate(SPLITS)
-    }

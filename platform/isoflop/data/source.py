@@ -12,7 +12,8 @@ import numpy.typing as npt
 from isoflop.errors import DataError, Fault
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
-Labels: TypeAlias = npt.NDArray[np.int64]
+Labels: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.uint8]
+"""Class indices (N,) int64, or of several labels an image multi-hot (N, classes) uint8."""
 
 SPLITS: Final = ("train", "val", "test")
 SPLIT_NAMES: Final = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -28,11 +29,17 @@ class Item:
 
     key: str
     """Its name within the source, such as `cats/1.png`; a source's items are in an order that is always the same."""
-    label: int
+    label: int | tuple[int, ...]
+    """Its class; where images may have any number of classes, those that it has, in order."""
     split: str | None = None
     """`train`, `val` or `test` where the source has splits of its own."""
     group: str | None = None
     """Items of one group never straddle splits."""
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Every class that it has."""
+        return self.label if isinstance(self.label, tuple) else (self.label,)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

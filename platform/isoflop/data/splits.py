@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from isoflop.data.source import SHARE, SPLITS, Item
+from isoflop.data.stratification import NOTHING, by_labels
 from isoflop.errors import DataError, Fault
 from isoflop.seeds import derive
 
@@ -53,9 +54,10 @@ class Shares:
 def split(items: Sequence[Item], shares: Shares, *, seed: int, classes: Sequence[str]) -> npt.NDArray[np.int8]:
     """The split of each item, as its index in `SPLITS`.
 
-    An item's own split holds; the rest is train, of which validation and test take their shares: class by class, or
-    group by group where there are groups. Raises `DataError` where a group straddles splits of its own, where a split
-    comes out empty, or a class cannot be trained on.
+    An item's own split holds; the rest is train, of which validation and test take their shares: class by class, by
+    iterative stratification where items have several classes, or group by group where there are groups. Raises
+    `DataError` where a group straddles splits of its own, where a split comes out empty, or a class cannot be trained
+    on.
     """
     found = np.array([SPLITS.index(item.split or "train") for item in items], np.int8)
     pool = np.flatnonzero(found == TRAIN)
@@ -68,9 +70,18 @@ def split(items: Sequence[Item], shares: Shares, *, seed: int, classes: Sequence
         rest = pool[found[pool] == TRAIN]
         part = Fraction(share).limit_denominator(10**6) * len(pool) / max(1, len(rest))
         where = derive(seed, "split", SPLITS[place])
-        found[_by_groups(items, rest, part, where) if grouped else _by_classes(items, rest, part, where, left)] = place
+        found[_drawn(items, rest, part, where, left, grouped=grouped)] = place
     _check_filled(items, found, classes)
     return found
+
+
+def _drawn(items: Sequence[Item], pool: Places, share: Fraction, seed: int, left: int, *, grouped: bool) -> Places:
+    """Which of the pool are drawn."""
+    if grouped:
+        return _by_groups(items, pool, share, seed)
+    if any(isinstance(item.label, tuple) for item in items):
+        return by_labels(items, pool, share, seed)
+    return _by_classes(items, pool, share, seed, left)
 
 
 def _by_classes(items: Sequence[Item], pool: Places, share: Fraction, seed: int, left: int) -> Places:
@@ -107,22 +118,28 @@ def _by_groups(items: Sequence[Item], pool: Places, share: Fraction, seed: int) 
     members: dict[str, list[int]] = {}
     for i in pool.tolist():
         members.setdefault(_group(items[i]), []).append(i)
-    inside = {group: Counter(items[i].label for i in found) for group, found in members.items()}
-    wanted = {label: share * count for label, count in Counter(items[i].label for i in pool).items()}
+    inside = {group: _classes(items, found) for group, found in members.items()}
+    wanted = {label: share * count for label, count in _classes(items, pool.tolist()).items()}
     order = sorted(members, key=lambda name: (-len(members[name]), derive(seed, name), name))
     given: Counter[int] = Counter()
     drawn: list[str] = []
+    room = share * len(pool)
     for group in order:
-        room = share * len(pool) - given.total()
         if len(members[group]) <= room and _gain(inside[group], given, wanted) > 0:
             drawn.append(group)
             given.update(inside[group])
+            room -= len(members[group])
     taken = set(drawn)
     over = [group for group in order if group not in taken]
     best = max(over, key=lambda group: _gain(inside[group], given, wanted), default=None)
     if best is not None and len(over) > 1 and (not drawn or _gain(inside[best], given, wanted) > 0):
         drawn.append(best)
     return np.sort(np.array([i for group in drawn for i in members[group]], np.int64))
+
+
+def _classes(items: Sequence[Item], places: Sequence[int]) -> Counter[int]:
+    """Images of each class; those that have none are a class of their own."""
+    return Counter(label for i in places for label in items[i].classes or (NOTHING,))
 
 
 def _gain(inside: Mapping[int, int], given: Mapping[int, int], wanted: Mapping[int, Fraction]) -> Fraction:
@@ -149,17 +166,16 @@ def _check_groups(items: Sequence[Item]) -> None:
 
 def _check_filled(items: Sequence[Item], found: npt.NDArray[np.int8], classes: Sequence[str]) -> None:
     """Raises `DataError` where a split is empty or a class is not in train."""
-    labels = np.array([item.label for item in items], np.int64)
     faults = [
         Fault("splits", f"{name} is empty ({len(items)} images)", "give more images, or groups that are smaller")
         for place, name in enumerate(SPLITS)
         if not (found == place).any()
     ]
-    trained = np.bincount(labels[found == TRAIN], minlength=len(classes))
+    trained = _classes(items, np.flatnonzero(found == TRAIN).tolist())
     faults += [
         Fault(f"class {name!r}", "has no readable image to train on", "add images of it, or take it away")
-        for name, count in zip(classes, trained, strict=True)
-        if not count
+        for label, name in enumerate(classes)
+        if not trained[label]
     ]
     if faults:
         raise DataError(*faults[:5])

@@ -7,6 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
+
+import numpy as np
 
 from isoflop.data.source import SHARE, Item, Labels, Pixels, Probe, Quarantined
 from isoflop.errors import DataError, Fault
@@ -14,7 +17,7 @@ from isoflop.errors import DataError, Fault
 
 @dataclass(frozen=True, kw_only=True)
 class ArraySource:
-    """Equally large images (N, H, W, C) uint8 with labels (N,), by split.
+    """Equally large images (N, H, W, C) uint8 with labels (N,) or multi-hot (N, classes), by split.
 
     A single part without a split of its own is called the empty string.
     """
@@ -32,7 +35,7 @@ class ArraySource:
             if len(images) != len(labels):
                 what = f"{len(images)} images and {len(labels)} labels"
                 raise DataError(Fault(f"{self.name} {split}".strip(), what, "get the files anew"))
-            if len(labels) and not 0 <= labels.min() <= labels.max() < len(self.classes):
+            if labels.ndim == 1 and len(labels) and not 0 <= labels.min() <= labels.max() < len(self.classes):
                 what = f"labels {labels.min()} to {labels.max()} for {len(self.classes)} classes"
                 raise DataError(Fault(f"{self.name} {split}".strip(), what, "get the files anew"))
 
@@ -40,7 +43,7 @@ class ArraySource:
     def items(self) -> tuple[Item, ...]:
         """Every image; its key is its split and place."""
         return tuple(
-            Item(key=f"{split or 'image'}/{place}", label=int(label), split=split or None)
+            Item(key=f"{split or 'image'}/{place}", label=_label(label), split=split or None)
             for split, (_, labels) in self.parts.items()
             for place, label in enumerate(labels)
         )
@@ -71,3 +74,8 @@ class ArraySource:
                 return images, index
             index -= len(images)
         raise IndexError(index)
+
+
+def _label(label: Any) -> int | tuple[int, ...]:
+    """A class, or those that a row marks."""
+    return int(label) if np.ndim(label) == 0 else tuple(np.flatnonzero(label).tolist())

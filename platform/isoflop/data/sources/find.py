@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from isoflop.data.source import Source
+from isoflop.data.sources.attributes import attributes_source
 from isoflop.data.sources.class_folders import folder_source
 from isoflop.data.sources.digits import digits_source
 from isoflop.data.sources.downloads import cifar_source, fashion_source
@@ -17,6 +18,7 @@ from isoflop.errors import DataError, Fault, did_you_mean
 
 KNOWN: Final[Mapping[str, Callable[[Path], Source]]] = {
     "digits": lambda _: digits_source(),
+    "digits_attributes": lambda _: attributes_source(),
     "fashion_mnist": fashion_source,
     "cifar10": lambda cache: cifar_source("cifar10", cache),
     "cifar100": lambda cache: cifar_source("cifar100", cache),
