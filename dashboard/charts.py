@@ -11,12 +11,14 @@ import numpy as np
 import plotly.graph_objects as go
 
 from isoflop.families import families
-from isoflop.pareto import front
-from isoflop.table import percents, quantity
+from isoflop.pareto import Direction, front
+from isoflop.table import quantity, shown
+from isoflop.tasks import metric_of
 
 # Okabe & Ito's colours, told apart by colour-blind readers; with the symbols they tell 64 families apart.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6a51a3", "#4d4d4d")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x")
+PERCENT = 100.0
 MANY = 6
 """With more decades than this, an axis is labelled by powers of ten alone."""
 INK, GRID, QUIET = "#1c2733", "#e6ebf1", "#8a97a6"
@@ -33,8 +35,8 @@ STATES = {
 }
 
 
-def accuracy_by_flops(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
-    """Mean of an accuracy with its interval, in percent, over FLOPs; the Pareto front as a line."""
+def metric_by_flops(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
+    """Mean of a metric with its interval over FLOPs, shares in percent; the Pareto front as a line."""
     told = [row for row in rows if row["metrics"].get(metric, {}).get("mean") is not None and row["flops"] > 0]
     figure = go.Figure()
     _add_front(figure, told, metric)
@@ -44,7 +46,7 @@ def accuracy_by_flops(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figu
     figure.update_xaxes(
         type="log", title="FLOPs of one image", tickvals=ticks, ticktext=[_short(tick) for tick in ticks]
     )
-    figure.update_yaxes(title=f"{label(metric)} (%)")
+    figure.update_yaxes(title=f"{label(metric)} (%)" if _scale(metric) == PERCENT else label(metric))
     return _dressed(figure, height=460)
 
 
@@ -86,7 +88,13 @@ def state_bar(counts: Mapping[str, int]) -> go.Figure:
 
 def label(metric: str) -> str:
     """A metric's name as people write it."""
-    known = {"val": "validation", "ece": "calibration error", "f1": "F1"}
+    known = {
+        "val": "validation",
+        "ece": "calibration error",
+        "f1": "F1",
+        "auroc": "AUROC",
+        "map": "mean average precision",
+    }
     words = " ".join(known.get(word, word) for word in metric.split("_"))
     return words[:1].upper() + words[1:]
 
@@ -94,7 +102,8 @@ def label(metric: str) -> str:
 def _add_family(figure: go.Figure, rows: Sequence[Mapping[str, Any]], family: str, metric: str) -> None:
     """The points of one family."""
     values = [row["metrics"][metric] for row in rows]
-    means = [100 * value["mean"] for value in values]
+    scale = _scale(metric)
+    means = [scale * value["mean"] for value in values]
     colour, symbol = _look(family)
     figure.add_scatter(
         x=[row["flops"] for row in rows],
@@ -111,8 +120,8 @@ def _add_family(figure: go.Figure, rows: Sequence[Mapping[str, Any]], family: st
         error_y={
             "type": "data",
             "symmetric": False,
-            "array": [_arm(value["high"], value["mean"]) for value in values],
-            "arrayminus": [_arm(value["mean"], value["low"]) for value in values],
+            "array": [_arm(value["high"], value["mean"], scale) for value in values],
+            "arrayminus": [_arm(value["mean"], value["low"], scale) for value in values],
             "color": colour,
             "thickness": 1.4,
             "width": 5,
@@ -137,16 +146,23 @@ def _short(value: float) -> str:
     return f"{float(number):g} {unit}".strip()
 
 
-def _arm(far: float | None, near: float | None) -> float:
-    """Length of an error bar in percent points; none where nothing is known."""
-    return 0.0 if far is None or near is None else max(0.0, 100 * (far - near))
+def _arm(far: float | None, near: float | None, scale: float) -> float:
+    """Length of an error bar; none where nothing is known."""
+    return 0.0 if far is None or near is None else max(0.0, scale * (far - near))
+
+
+def _scale(metric: str) -> float:
+    """What a metric is multiplied by to be drawn."""
+    known = metric_of(metric)
+    return PERCENT if known is None or known.share else 1.0
 
 
 def _hover(row: Mapping[str, Any], metric: str) -> str:
+    unit = " %" if _scale(metric) == PERCENT else ""
     lines = [
         f"<b>{escape(row['run'])}</b>{', picked by validation' if row['picked'] else ''}",
         f"{escape(row['family'])}, {escape(row['shape'])}",
-        f"{label(metric)}: {percents(row['metrics'][metric])} %",
+        f"{label(metric)}: {shown(row['metrics'][metric], metric.partition('_')[2])}{unit}",
         f"{quantity(row['flops'])}FLOPs, {quantity(row['parameters'])} parameters",
         f"tie group {row['tie_group']}",
     ]
@@ -154,9 +170,11 @@ def _hover(row: Mapping[str, Any], metric: str) -> str:
 
 
 def _add_front(figure: go.Figure, rows: Sequence[Mapping[str, Any]], metric: str) -> None:
-    """A stair through the rows that none beats in both accuracy and FLOPs."""
-    points = np.asarray([(row["flops"], 100 * row["metrics"][metric]["mean"]) for row in rows]).reshape(-1, 2)
-    best = points[front(points, ("minimize", "maximize"))]
+    """A stair through the rows that none beats in both the metric and FLOPs."""
+    points = np.asarray([(row["flops"], _scale(metric) * row["metrics"][metric]["mean"]) for row in rows])
+    known = metric_of(metric)
+    better: Direction = "maximize" if known is None or known.sign > 0 else "minimize"
+    best = points.reshape(-1, 2)[front(points.reshape(-1, 2), ("minimize", better))]
     stair = best[np.argsort(best[:, 0], kind="stable")]
     if len(stair) > 1:
         figure.add_scatter(

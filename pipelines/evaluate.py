@@ -7,11 +7,11 @@ from typing import Any
 
 from isoflop.ranking import boards
 from isoflop.study import evaluate
+from isoflop.tasks import TEST, VAL
 from isoflop.tracking.store import Store
 from pipelines.stage import RESULTS, bench, main, study_of, write_json
 
 FACTS = ("family", "shape", "parameters", "flops")
-METRICS = ("val_accuracy", "test_accuracy")
 
 
 def run() -> None:
@@ -30,12 +30,13 @@ def metrics(store: Store, name: str) -> dict[str, Any]:
     ((digest, rows),) = boards(store.results(name)).items()
     parent = rows[0]["source"].rsplit("/", 1)[0]
     picked = next(row for row in rows if row["picked"])
+    names = (picked["pick"], TEST + picked["pick"].removeprefix(VAL))
     return {
         "data_digest": digest,
         "search": store.counts(parent),
-        "picked": {name: picked[name] for name in FACTS} | {name: picked["metrics"][name] for name in METRICS},
+        "picked": {name: picked[name] for name in FACTS} | {name: picked["metrics"][name] for name in names},
         "finalists": {
-            str(place): {name: row["metrics"][name]["mean"] for name in METRICS} for place, row in enumerate(rows)
+            str(place): {name: row["metrics"][name]["mean"] for name in names} for place, row in enumerate(rows)
         },
     }
 

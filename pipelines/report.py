@@ -21,22 +21,24 @@ def run() -> None:
         for digest, rows in boards(final.store.results(final.id)).items()
     ]
     write(RESULTS / "leaderboard.md", "\n\n".join(tables) + "\n")
-    write(RESULTS / "plots" / "trials.csv", lines(("family", "log10_flops", "val_accuracy"), points(searched.trials)))
-    write(RESULTS / "plots" / "curves.csv", lines(("run", "epoch", "val_accuracy"), curves(final.trials)))
+    (pick,) = {row["pick"] for rows in boards(final.store.results(final.id)).values() for row in rows}
+    # The column is what dvc.yaml plots: with another task or objective it has another name.
+    write(RESULTS / "plots" / "trials.csv", lines(("family", "log10_flops", pick), points(searched.trials, pick)))
+    write(RESULTS / "plots" / "curves.csv", lines(("run", "epoch", pick), curves(final.trials, pick)))
 
 
-def points(trials: Iterable[Trial]) -> Iterable[Sequence[object]]:
-    """Family, log FLOPs and accuracy of every COMPLETE trial."""
+def points(trials: Iterable[Trial], metric: str) -> Iterable[Sequence[object]]:
+    """Family, log FLOPs and metric of every COMPLETE trial."""
     for trial in trials:
         if trial.state is State.COMPLETE:
-            yield trial.config["model.family"], math.log10(trial.flops), trial.value("val_accuracy")
+            yield trial.config["model.family"], math.log10(trial.flops), trial.value(metric)
 
 
-def curves(trials: Iterable[Trial]) -> Iterable[Sequence[object]]:
-    """Accuracy over epochs, one line a replicate."""
+def curves(trials: Iterable[Trial], metric: str) -> Iterable[Sequence[object]]:
+    """A metric over epochs, one line a replicate."""
     for trial in trials:
         for record in trial.records:
-            yield f"{trial.config['model.family']} {trial.key}", record.epoch, record.metrics["val_accuracy"]
+            yield f"{trial.config['model.family']} {trial.key}", record.epoch, record.metrics[metric]
 
 
 def markdown(rows: Sequence[Mapping[str, object]]) -> str:

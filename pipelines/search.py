@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 from isoflop.cli.progress import watching
 from isoflop.data import open_prepared
 from isoflop.provenance import code_version
 from isoflop.spec import Spec, load_spec
-from isoflop.study import override, search
+from isoflop.study import fitted, hidden, override, search
 from pipelines.stage import bench, data_folder, keep, main, params
 
 
@@ -20,6 +21,9 @@ def run() -> None:
     spec = override(
         load_spec(Path(values["spec"])), data=str(folder), trials=None, time=None, workers=None, seed=values["seed"]
     )
+    spec = fitted(spec, open_prepared(folder))
+    for line in hidden(spec.study, open_prepared(folder)):
+        print(f"notice: {line}", file=sys.stderr)
     name = study_id(spec, folder)
     with watching(spec.study, spec.study.budget.trials, bench().journal.read(name)) as listen:
         study = search(spec, data=str(folder), study=name, bench=bench(values["executor"], listen))

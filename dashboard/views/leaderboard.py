@@ -11,9 +11,10 @@ import streamlit as st
 import charts
 import parts
 import queries
-from isoflop.table import percents, seeds, states
+from isoflop.table import heading, seeds, shown, states
+from isoflop.tasks import TEST, USUAL, VAL
 
-METRICS = {"Test": "test_accuracy", "Validation": "val_accuracy"}
+SPLITS = {"Test": TEST, "Validation": VAL}
 
 
 def page() -> None:
@@ -35,17 +36,19 @@ def page() -> None:
             "No finalists yet. Retrain the best trials of a search:", "isoflop finalists STUDY --top 3 --seeds 3"
         )
         return
-    st.dataframe(table(rows), width="stretch", hide_index=True, column_config=_columns(), key="board")
+    columns = _columns(rows[0]["pick"])
+    st.dataframe(table(rows), width="stretch", hide_index=True, column_config=columns, key="board")
     _plot(rows)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """The board as a frame; accuracies in percent, numbers kept as numbers so that columns sort."""
+    """The board as a frame; shares in percent, numbers kept as numbers so that columns sort."""
     return pd.DataFrame([_line(row) for row in rows])
 
 
 def _line(row: Mapping[str, Any]) -> dict[str, Any]:
-    val, test = row["metrics"].get("val_accuracy"), row["metrics"].get("test_accuracy")
+    measure = row["pick"].removeprefix(VAL)
+    val, test = (shown(row["metrics"].get(split + measure), measure) for split in (VAL, TEST))
     return {
         "rank": row["rank"],
         "picked": row["picked"],
@@ -54,16 +57,17 @@ def _line(row: Mapping[str, Any]) -> dict[str, Any]:
         "shape": row["shape"],
         "parameters": row["parameters"],
         "flops": row["flops"],
-        "val": percents(val),
-        "test": percents(test),
+        "val": val,
+        "test": test,
         "tie": row["tie_group"],
         "seeds": seeds(row),
         "trials": states(row["counts"]),
     }
 
 
-def _columns() -> dict[str, Any]:
-    column = st.column_config
+def _columns(pick: str) -> dict[str, Any]:
+    column, measure = st.column_config, charts.label(pick).lower().removeprefix("validation ")
+    val, test = (heading(split + pick.removeprefix(VAL)) for split in (VAL, TEST))
     return {
         "rank": column.NumberColumn("Rank", width=50),
         "picked": column.CheckboxColumn("Pick", width=50, help="What validation picks"),
@@ -72,12 +76,17 @@ def _columns() -> dict[str, Any]:
         "shape": column.TextColumn("Shape", width=130, help="Depth, width, resolution, stem"),
         "parameters": column.NumberColumn("Parameters", format="compact", width=85),
         "flops": column.NumberColumn("FLOPs", format="compact", width=65, help="One image, multiply-adds x 2"),
-        "val": column.TextColumn("Validation %", width=150, help="Mean and 95 % interval of the accuracy"),
-        "test": column.TextColumn("Test %", width=150, help="Mean and 95 % interval of the accuracy"),
+        "val": column.TextColumn(_spelled(val), width=150, help=f"Mean and 95 % interval: {measure}"),
+        "test": column.TextColumn(_spelled(test), width=150, help=f"Mean and 95 % interval: {measure}"),
         "tie": column.NumberColumn("Tie group", width=75),
         "seeds": column.TextColumn("Seeds", width=55, help="Lost ones did not finish: no number of theirs is here"),
         "trials": column.TextColumn("Trials of the search", width="medium"),
     }
+
+
+def _spelled(heading: str) -> str:
+    """A column's heading in full: Validation % for val %."""
+    return heading.replace("val", "Validation", 1) if heading.startswith("val") else heading.capitalize()
 
 
 def _choose(library: queries.Library, studies: Sequence[Mapping[str, Any]]) -> tuple[str | None, str | None]:
@@ -105,31 +114,34 @@ def _tiles(
 ) -> None:
     """Four numbers: how much was tried, and what the pick is worth."""
     searches = [study for study in studies if study["plan"] != "finalists"]
-    pick = rows[0]["metrics"].get("test_accuracy") if rows else None
+    measure = (rows[0]["pick"] if rows else USUAL.first).removeprefix(VAL)
+    pick = rows[0]["metrics"].get(TEST + measure) if rows else None
     tiles = st.columns(4)
     parts.tile(tiles[0], "Studies", str(len(searches)))
     parts.tile(tiles[1], "Trials", f"{sum(study['trials'] for study in searches):,}")
     opened = library.openings().get(digest or "", 0)
     parts.tile(tiles[2], "Test set opened for", f"{opened} training{'' if opened == 1 else 's'}")
-    parts.tile(tiles[3], "Test accuracy of the pick", *_accuracy(pick))
+    parts.tile(tiles[3], f"{charts.label(TEST + measure)} of the pick", *_value(pick, measure))
 
 
-def _accuracy(metric: Mapping[str, Any] | None) -> tuple[str, str]:
-    """An accuracy in large letters and its interval in small ones."""
-    text, _, ends = percents(metric).partition(" ")
-    return (f"{text} %" if metric and metric["mean"] is not None else text), ends
+def _value(metric: Mapping[str, Any] | None, measure: str) -> tuple[str, str]:
+    """A metric in large letters and its interval in small ones."""
+    text, _, ends = shown(metric, measure).partition(" ")
+    share = heading(TEST + measure).endswith("%") and metric is not None and metric["mean"] is not None
+    return (f"{text} %" if share else text), ends
 
 
 def _plot(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Accuracy over FLOPs."""
+    """What picks over FLOPs."""
     left, right = st.columns([4, 1], vertical_alignment="center")
-    left.subheader("Accuracy at its cost")
-    offered = [name for name, metric in METRICS.items() if any(metric in row["metrics"] for row in rows)]
+    measure = rows[0]["pick"].removeprefix(VAL)
+    left.subheader(f"{charts.label(VAL + measure).removeprefix('Validation ').capitalize()} at its cost")
+    offered = [name for name, split in SPLITS.items() if any(split + measure in row["metrics"] for row in rows)]
     chosen = right.segmented_control(
-        "Accuracy", offered, default=offered[0] if offered else None, key="metric", label_visibility="collapsed"
+        "Split", offered, default=offered[0] if offered else None, key="metric", label_visibility="collapsed"
     )
-    metric = METRICS[chosen or (offered[0] if offered else "Validation")]
-    parts.chart(charts.accuracy_by_flops(rows, metric), "plot")
+    metric = SPLITS[chosen or (offered[0] if offered else "Validation")] + measure
+    parts.chart(charts.metric_by_flops(rows, metric), "plot")
 
 
 page()

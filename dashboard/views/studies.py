@@ -127,18 +127,18 @@ def _show(library: queries.Library, study: Mapping[str, Any]) -> None:
         return
     parts.chart(charts.state_bar(study["counts"]), "states")
     st.subheader("Learning curves")
-    _curves(trials, study["axis"])
+    _curves(trials, study["axis"], study["objective"])
     st.subheader("Trials")
     st.dataframe(listing(trials), width="stretch", hide_index=True, column_config=_trial_columns(), key="trials")
 
 
-def _curves(trials: Sequence[Mapping[str, Any]], axis: str) -> None:
+def _curves(trials: Sequence[Mapping[str, Any]], axis: str, objective: str) -> None:
     """One metric of all trials over the fidelity."""
     names = sorted({name for trial in trials for record in trial["records"] for name in record["metrics"]})
     if not names:
         st.info("No trial has reported yet.", icon=":material/hourglass_empty:")
         return
-    start = names.index("val_accuracy") if "val_accuracy" in names else 0
+    start = names.index(objective) if objective in names else 0
     metric = st.selectbox("Metric", names, index=start, key="curve")
     parts.chart(charts.learning_curves(trials, metric, AXES.get(axis, axis)), "curves")
 

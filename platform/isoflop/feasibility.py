@@ -59,7 +59,7 @@ class Feasibility:
 
 def feasible_share(spec: Spec, data: Path, *, samples: int) -> Feasibility:
     """Draw configurations at random and count which could be trained."""
-    drawn = _draw(search_plan(spec, open_prepared(data)), samples)
+    drawn = _draw(_plan(spec, data), samples)
     good = [p for p in drawn if p.state is not State.INFEASIBLE]
     broken = Counter(p.reason.split(" (")[0] for p in drawn if p.state is State.INFEASIBLE)
     flops, parameters = [p.flops for p in good] or [0.0], [p.parameters for p in good] or [0]
@@ -100,7 +100,7 @@ class Estimate:
 
 def estimate(spec: Spec, data: Path, *, samples: int = 40) -> Estimate:
     """Time a few steps of each family's default here and extrapolate over a random sample of the space."""
-    study, plan = spec.study, search_plan(spec, open_prepared(data))
+    study, plan = spec.study, _plan(spec, data)
     good = [p for p in _draw(plan, samples) if p.state is None]
     speed = {name: _speed(spec, name, data) for name in spec.space.families()}
     times = [_training_flops(p, plan.images, plan.teachers) / speed[str(p.config["model.family"])] for p in good]
@@ -116,6 +116,11 @@ def estimate(spec: Spec, data: Path, *, samples: int = 40) -> Estimate:
         disk=weights * (6.0 * workers(study.resources) + finalists) + trials * 2e4,
         limit=seconds(study.budget.time) / 3600 if study.budget.time else None,
     )
+
+
+def _plan(spec: Spec, data: Path) -> SearchPlan:
+    prepared = open_prepared(data)
+    return search_plan(fitted(spec, prepared), prepared)
 
 
 def _draw(plan: SearchPlan, samples: int) -> list[Proposal]:

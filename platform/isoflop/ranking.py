@@ -10,13 +10,11 @@ import numpy as np
 
 from isoflop.errors import Fault, InputError
 from isoflop.records import Result
-from isoflop.statistics import Hits, Interval, accuracy_interval, interval, pairwise, tie_groups
-from isoflop.table import percents, quantity, seeds, states
+from isoflop.statistics import Interval, hits_interval, interval, pairwise, tie_groups
+from isoflop.table import heading, quantity, seeds, shown, states
+from isoflop.tasks import TEST, USUAL, VAL, metric_of
 
 Row: TypeAlias = dict[str, Any]
-
-PICK = "val_accuracy"
-"""What picks: the test set never decides a rank."""
 
 
 def boards(results: Sequence[Result]) -> dict[str, list[Row]]:
@@ -26,28 +24,33 @@ def boards(results: Sequence[Result]) -> dict[str, list[Row]]:
 
 
 def board(results: Sequence[Result]) -> list[Row]:
-    """Rows as JSON values, best mean validation accuracy first, of equals the one with fewer FLOPs.
+    """Rows as JSON values, best mean of what picks first, of equals the one with fewer FLOPs.
 
-    Where hits are stored, intervals of accuracies cover seeds and images; all other intervals cover seeds alone, and
-    have null ends with one seed. `tie_group` is judged on the test set where hits on it are stored for all rows, else
-    on validation, as `tie_split` says; without stored hits nothing is told apart. Raises `InputError` where results
-    stand on several data digests.
+    `pick` is the metric on validation that picks: what the studies picked by where that is the same for all, else the
+    first of the task; the test set never decides a rank. Where hits are stored, intervals of their share (accuracy, or
+    exact matches) cover seeds and images; all other intervals cover seeds alone, and have null ends with one seed.
+    `tie_group` is judged by hits, on the test set where those are stored for all rows, else on validation, as
+    `tie_split` says; without stored hits nothing is told apart. Raises `InputError` where results stand on several data
+    digests.
     """
     digests = sorted({result.data_digest for result in results})
     if len(digests) > 1:
         what = f"results on {len(digests)} data sets cannot be ranked together: {', '.join(digests)}"
         raise InputError(Fault("leaderboard", what, "choose one study or one data digest"))
-    ranked = sorted(results, key=_order)
+    pick = pick_of(results)
+    ranked = sorted(results, key=lambda result: _order(result, pick))
     split = "test" if all("test" in result.hits for result in ranked) else "val"
     groups = _groups(ranked, split)
     return [
-        _row(result) | {"rank": place + 1, "picked": place == 0, "tie_group": groups[place], "tie_split": split}
+        _row(result)
+        | {"rank": place + 1, "pick": pick, "picked": place == 0, "tie_group": groups[place], "tie_split": split}
         for place, result in enumerate(ranked)
     ]
 
 
 def columns(row: Mapping[str, Any]) -> dict[str, str]:
     """A row as text, by column heading; a star marks what validation picks."""
+    measure = row["pick"].removeprefix(VAL)
     return {
         "#": f"{row['rank']}{' *' if row['picked'] else ''}",
         "run": row["run"],
@@ -55,18 +58,24 @@ def columns(row: Mapping[str, Any]) -> dict[str, str]:
         "shape": row["shape"],
         "params": quantity(row["parameters"]),
         "FLOPs": quantity(row["flops"]),
-        "val %": percents(row["metrics"].get("val_accuracy")),
-        "test %": percents(row["metrics"].get("test_accuracy")),
+        **{heading(split + measure): shown(row["metrics"].get(split + measure), measure) for split in (VAL, TEST)},
         "tie": str(row["tie_group"]),
         "seeds": seeds(row),
         "trials": states(row["counts"]),
     }
 
 
-def _order(result: Result) -> tuple[bool, float, float, str]:
-    """What ranks rows; those with no finite validation accuracy come last."""
-    mean = _mean(result, PICK)
-    return math.isnan(mean), -mean, result.flops, result.run
+def pick_of(results: Sequence[Result]) -> str:
+    """The metric on validation that ranks results on one data set."""
+    picks = {result.pick for result in results}
+    return picks.pop() if len(picks) == 1 else next((result.task.first for result in results), USUAL.first)
+
+
+def _order(result: Result, pick: str) -> tuple[bool, float, float, str]:
+    """What ranks rows; those without a finite value of what picks come last."""
+    mean, metric = _mean(result, pick), metric_of(pick)
+    sign = metric.sign if metric is not None else 1
+    return math.isnan(mean), -sign * mean, result.flops, result.run
 
 
 def _mean(result: Result, metric: str) -> float:
@@ -77,7 +86,7 @@ def _mean(result: Result, metric: str) -> float:
 
 def _groups(results: Sequence[Result], split: str) -> tuple[int, ...]:
     """The tie group of each result on a split."""
-    means = [_mean(result, f"{split}_accuracy") for result in results]
+    means = [_mean(result, f"{split}_{result.task.hit}") for result in results]
     return tie_groups(means, pairwise([result.hits.get(split) for result in results]))
 
 
@@ -95,17 +104,17 @@ def _row(result: Result) -> Row:
         "data_digest": result.data_digest,
         "seeds": list(result.seeds),
         "lost": result.lost,
-        "metrics": {name: _metric(name, values, result.hits) for name, values in sorted(result.values.items())},
+        "metrics": {name: _metric(name, values, result) for name, values in sorted(result.values.items())},
         "counts": dict(result.counts),
         "faults": list(result.faults),
     }
 
 
-def _metric(name: str, values: Sequence[float], hits: Mapping[str, Hits]) -> dict[str, float | int | None]:
+def _metric(name: str, values: Sequence[float], result: Result) -> dict[str, float | int | None]:
     """Mean and 95 % interval of one metric; `images` is null where the interval covers seeds alone."""
     split, _, measure = name.partition("_")
-    found = hits.get(split) if measure == "accuracy" else None
-    whole = accuracy_interval(found) if found is not None else _clipped(interval(values), measure)
+    found = result.hits.get(split) if measure == result.task.hit else None
+    whole = hits_interval(found) if found is not None else _clipped(interval(values), name)
     return {
         "mean": _finite(whole.mean),
         "low": _finite(whole.low),
@@ -115,9 +124,10 @@ def _metric(name: str, values: Sequence[float], hits: Mapping[str, Hits]) -> dic
     }
 
 
-def _clipped(found: Interval, measure: str) -> Interval:
-    """An interval inside [0, 1], where all metrics but losses live."""
-    if measure == "loss" or not math.isfinite(found.low):
+def _clipped(found: Interval, name: str) -> Interval:
+    """An interval inside [0, 1] where the metric is a share."""
+    metric = metric_of(name)
+    if metric is None or not metric.share or not math.isfinite(found.low):
         return found
     return Interval(mean=found.mean, low=max(0.0, found.low), high=min(1.0, found.high), n=found.n)
 

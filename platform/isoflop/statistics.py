@@ -1,7 +1,8 @@
 """How sure a number is: intervals over few seeds and a finite set of images, paired tests, tie groups.
 
-An accuracy that n trainings reach on m images is uncertain twice: other seeds give other nets, and other images other
-hits. The two are crossed (every net sees every image), so with `hits` (n, m) the variance of the mean is
+A share of hits, such as the accuracy, that n trainings reach on m images is uncertain twice: other seeds give other
+nets, and other images other hits. The two are crossed (every net sees every image), so with `hits` (n, m) the variance
+of the mean is
 
     max(0, s^2 - e / m) / n  +  v / m
 
@@ -70,8 +71,8 @@ def interval(values: Sequence[float], level: float = 0.95) -> Interval:
     return Interval(mean=mean, low=mean - half, high=mean + half, n=len(data))
 
 
-def accuracy_interval(hits: Hits, level: float = 0.95) -> Interval:
-    """Mean accuracy with an interval over seeds and images, inside [0, 1].
+def hits_interval(hits: Hits, level: float = 0.95) -> Interval:
+    """Mean share of hits with an interval over seeds and images, inside [0, 1].
 
     Wilson's score interval (1927, JASA 22) with the seeds' part added: every p for which (p - mean)^2 is no more than
     seeds' part + z^2 r p (1 - p) / m, where r is the share of the binomial variance that is left in the mean over
@@ -92,7 +93,7 @@ def quantile(level: float, freedom: float) -> float:
 
 
 def paired(a: Hits, b: Hits) -> float:
-    """Two-sided p-value for two sets of trainings on the same images having the same true accuracy.
+    """Two-sided p-value for two sets of trainings on the same images having the same true share of hits.
 
     One training each: McNemar's exact test (1947, Psychometrika 12). More: the level at which the interval of the mean
     difference just holds 0, its images' part taken from the differences, the gap first made smaller by one image

@@ -20,6 +20,7 @@ from isoflop.choice import choose
 from isoflop.config import STORED, TEACHER, WEIGHTS, ModelConfig, Name, parse
 from isoflop.crashpoints import crash
 from isoflop.data import PreparedData, open_prepared
+from isoflop.data.balance import skew
 from isoflop.drift import drift, widened
 from isoflop.errors import Fault, InputError, LeaseError, SpecError, StudyError
 from isoflop.execution.recorder import Recorder
@@ -34,7 +35,7 @@ from isoflop.provenance import code_version, holder, provenance
 from isoflop.records import State
 from isoflop.spec import Spec, load_spec
 from isoflop.study_spec import Objective, StudySpec, seconds
-from isoflop.tasks import refuse_strangers
+from isoflop.tasks import metric_of, refuse_strangers
 from isoflop.tracking.store import Store
 from isoflop.weights import About, misfit, unsuited
 
@@ -207,6 +208,14 @@ def fitted(spec: Spec, prepared: PreparedData) -> Spec:
     named += [(f"study.constraints.{place}", one.quantity) for place, one in enumerate(study.constraints)]
     refuse_strangers(named, prepared.task, len(prepared.classes), prepared.name)
     return replace(spec, study=study)
+
+
+def hidden(study: StudySpec, prepared: PreparedData) -> Iterator[str]:
+    """A line where classes are unlike in size and no objective weighs them alike, with the remedy."""
+    fair = any((metric := metric_of(one.metric)) is not None and metric.fair for one in study.objectives)
+    unlike = skew(prepared.task, prepared.classes, prepared.manifest.counts["train"])
+    if unlike is not None and not fair:
+        yield f"data set {prepared.name}: {unlike}"
 
 
 def search_plan(spec: Spec, prepared: PreparedData, home: Home | None = None) -> SearchPlan:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from isoflop.tasks import TEST, USUAL, VAL, metric_of
+
 NOTHING = "-"
 
 
@@ -16,6 +18,23 @@ def percents(metric: Mapping[str, float | None] | None) -> str:
     if metric["low"] is None or metric["high"] is None:
         return mean
     return f"{mean} [{100 * metric['low']:.2f}, {100 * metric['high']:.2f}]"
+
+
+def shown(metric: Mapping[str, float | None] | None, name: str) -> str:
+    """A metric and its interval: a share in percent, anything else as it is."""
+    known = metric_of(VAL + name)
+    if known is None or known.share or metric is None or metric["mean"] is None:
+        return percents(metric)
+    ends = "" if metric["low"] is None or metric["high"] is None else f" [{metric['low']:.4f}, {metric['high']:.4f}]"
+    return f"{metric['mean']:.4f}{ends}"
+
+
+def heading(name: str) -> str:
+    """The column of a metric such as `val_accuracy`: split and sign of percent, and its name where it is not usual."""
+    split, _, measure = name.partition("_")
+    known = metric_of(name)
+    words = split if name in {USUAL.first, USUAL.first.replace(VAL, TEST)} else f"{split} {measure.replace('_', ' ')}"
+    return f"{words} %" if known is None or known.share else words
 
 
 def quantity(value: float) -> str:

@@ -53,7 +53,7 @@ def test_points_have_intervals_a_symbol_a_family_and_a_front(charts: ModuleType)
         row("vit", 1e8, 0.95),
         row("vit", 1e6, None),
     ]
-    front, *families = charts.accuracy_by_flops(rows, "test_accuracy").data
+    front, *families = charts.metric_by_flops(rows, "test_accuracy").data
     assert front.name == "Pareto front"
     assert list(front.x) == [1e5, 1e7]
     assert [trace.name for trace in families] == ["lenet", "resnet", "vit"]
@@ -65,13 +65,13 @@ def test_points_have_intervals_a_symbol_a_family_and_a_front(charts: ModuleType)
 
 def test_no_two_families_look_alike(charts: ModuleType) -> None:
     rows = [row(name, 1e7, 0.9) for name in families()]
-    looks = [(t.marker.symbol, t.marker.color) for t in charts.accuracy_by_flops(rows, "test_accuracy").data]
+    looks = [(t.marker.symbol, t.marker.color) for t in charts.metric_by_flops(rows, "test_accuracy").data]
     assert len(set(looks)) == len(looks) > len(rows)
 
 
 @pytest.mark.parametrize("rows", [[], [row("resnet", 0.0, 0.9)], [row("resnet", 1e6, None)]])
 def test_a_figure_of_nothing_is_a_figure(charts: ModuleType, rows: list[dict[str, Any]]) -> None:
-    assert len(charts.accuracy_by_flops(rows, "test_accuracy").data) == 0
+    assert len(charts.metric_by_flops(rows, "test_accuracy").data) == 0
 
 
 def test_curves_are_one_trace_a_family_with_gaps_between_trials(charts: ModuleType) -> None:
@@ -88,7 +88,7 @@ def test_of_many_curves_the_last_are_shown(charts: ModuleType) -> None:
 
 def test_names_are_escaped(charts: ModuleType) -> None:
     figures = [
-        charts.accuracy_by_flops([row(HOSTILE, 1e6, 0.9)], "test_accuracy"),
+        charts.metric_by_flops([row(HOSTILE, 1e6, 0.9)], "test_accuracy"),
         charts.learning_curves([trial(0, "COMPLETE", [0.5], HOSTILE)], "val_accuracy", HOSTILE),
         charts.state_bar({HOSTILE: 1}),
     ]

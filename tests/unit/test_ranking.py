@@ -12,7 +12,8 @@ import pytest
 from isoflop.errors import InputError
 from isoflop.ranking import board, boards, columns
 from isoflop.records import Result
-from isoflop.table import percents, quantity
+from isoflop.table import heading, percents, quantity, shown
+from isoflop.tasks import CLASSIFICATION, MULTILABEL, Kind
 
 IMAGES = 400
 
@@ -128,3 +129,45 @@ def test_a_row_reads_well() -> None:
 )
 def test_quantities_have_three_digits(value: float, text: str) -> None:
     assert quantity(value) == text
+
+
+def earned(run: str, task: Kind, pick: str, **values: tuple[float, ...]) -> Result:
+    return replace(result(run, val=(0.5, 0.5)), task=task, pick=pick, values=values)
+
+
+def test_what_the_studies_picked_by_ranks_in_its_direction() -> None:
+    values = {"f/0": (0.9, 0.3), "f/1": (0.8, 0.2)}
+    both = [
+        earned(run, CLASSIFICATION, "val_loss", val_accuracy=(accuracy,), val_loss=(loss,), test_loss=(loss,))
+        for run, (accuracy, loss) in values.items()
+    ]
+    first, second = board(both)
+    assert (first["run"], first["pick"], first["picked"], second["picked"]) == ("f/1", "val_loss", True, False)
+    assert columns(first)["val loss"] == columns(first)["test loss"] == "0.2000"
+    mixed = board([both[0], replace(both[1], pick="val_macro_f1")])
+    assert {row["pick"] for row in mixed} == {"val_accuracy"}
+    assert mixed[0]["run"] == "f/0"
+
+
+def test_a_task_of_several_labels_is_ranked_by_its_own_metrics() -> None:
+    hits = {"val": hits_with((0.6, 0.5))}
+    one = earned("f/0", MULTILABEL, "val_map", val_map=(0.9, 0.8), val_exact_match=(0.6, 0.5), val_loss=(0.2, 1.3))
+    row = board([replace(one, hits=hits)])[0]
+    assert row["pick"] == "val_map"
+    assert row["metrics"]["val_map"]["images"] is None
+    assert row["metrics"]["val_map"]["high"] == 1.0
+    assert row["metrics"]["val_loss"]["high"] > 1
+    assert row["metrics"]["val_exact_match"]["images"] == IMAGES
+    assert columns(row)["val map %"].startswith("85.00 [")
+
+
+def test_columns_say_what_they_hold() -> None:
+    assert [heading(name) for name in ("val_accuracy", "test_accuracy", "val_macro_f1", "test_loss")] == [
+        "val %",
+        "test %",
+        "val macro f1 %",
+        "test loss",
+    ]
+    assert shown({"mean": 0.5, "low": 0.4, "high": 0.6}, "loss") == "0.5000 [0.4000, 0.6000]"
+    assert shown({"mean": 0.5, "low": None, "high": None}, "map") == "50.00"
+    assert shown(None, "loss") == "-"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from isoflop.statistics import accuracy_interval, holm, interval, paired, pairwise, tie_groups
+from isoflop.statistics import hits_interval, holm, interval, paired, pairwise, tie_groups
 
 
 def hits(rows: list[list[int]]) -> np.ndarray:
@@ -39,19 +39,19 @@ def test_one_seed_alone_says_nothing_of_its_spread() -> None:
 
 @pytest.mark.parametrize("right", [0, 1, 351, 359, 360])
 def test_one_seed_on_images_is_wilsons_interval(right: int) -> None:
-    found = accuracy_interval(np.arange(360)[None] < right)
+    found = hits_interval(np.arange(360)[None] < right)
     known = stats.binomtest(right, 360).proportion_ci(method="wilson")
     assert (found.low, found.high) == pytest.approx((known.low, known.high), abs=1e-12)
 
 
 def test_seeds_that_agree_on_every_image_are_worth_one() -> None:
     row = np.arange(360) < 350
-    one, three = accuracy_interval(row[None]), accuracy_interval(np.repeat(row[None], 3, axis=0))
+    one, three = hits_interval(row[None]), hits_interval(np.repeat(row[None], 3, axis=0))
     assert (three.low, three.high) == pytest.approx((one.low, one.high))
 
 
 def test_no_interval_leaves_the_unit_range() -> None:
-    found = accuracy_interval(hits([[1] * 10, [1] * 10, [0] * 10]))
+    found = hits_interval(hits([[1] * 10, [1] * 10, [0] * 10]))
     assert (found.low, found.high) == (0.0, 1.0)
 
 
@@ -61,7 +61,7 @@ def test_no_interval_leaves_the_unit_range() -> None:
 )
 def test_interval_holds_the_true_accuracy_95_times_in_100(mean: float, seeds: int, images: int, effect: float) -> None:
     rng = np.random.default_rng(0)
-    found = [accuracy_interval(draw(rng, mean=mean, seeds=seeds, images=images, effect=effect)) for _ in range(600)]
+    found = [hits_interval(draw(rng, mean=mean, seeds=seeds, images=images, effect=effect)) for _ in range(600)]
     covered = np.mean([one.low <= mean <= one.high for one in found])
     assert 0.93 <= covered <= 0.985  # 600 draws at 95 % stray by 0.9 points
 

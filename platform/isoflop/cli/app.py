@@ -35,6 +35,7 @@ for command in (
     control.logs,
     control.gc,
     results.leaderboard,
+    results.metrics,
     results.predict,
     ray_jobs.submit,
     services.dashboard,

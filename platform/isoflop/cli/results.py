@@ -1,10 +1,10 @@
-"""`isoflop studies`, `show`, `trials`, `leaderboard` and `predict`: look at what came out."""
+"""`isoflop studies`, `show`, `trials`, `leaderboard`, `metrics` and `predict`: look at what came out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -76,6 +76,27 @@ def leaderboard(
         emit([row for rows in boards(store.results(study)).values() for row in rows])
     else:
         print_board(store, study)
+
+
+def metrics(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A training, as STUDY/NUMBER or STUDY/NUMBER.REPLICATE.")],
+    split: Annotated[Literal["val", "test"], typer.Option(help="The split; finalists have both.")] = "val",
+    classes: Annotated[int, typer.Option(min=1, help="Classes to show, the worst first.")] = 20,
+    json: Json = False,
+) -> None:
+    """Show a training class by class: precision, recall, F1, and which classes are taken for each other."""
+    from isoflop.cli.metrics import head, tail, worst
+
+    report = _store().report(run, split)
+    if json:
+        emit(report)
+        return
+    for line in head(report):
+        typer.echo(line)
+    rows = worst(report, classes)
+    table(rows, tuple(rows[0]), empty="")
+    for line in tail(report, classes):
+        typer.echo(line)
 
 
 def predict(

@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from isoflop.outcome import Study
     from isoflop.records import Trial
+    from isoflop.spec import Spec
     from isoflop.study_spec import StudySpec
 
 FRONT = 10
@@ -58,6 +59,7 @@ def search(
         return
     hint_workers(loaded.study, executor)
     bench = studies.Bench.here(executor=executor, address=address)
+    loaded = say_skew(loaded, bench.home.data_set(data or loaded.study.data))
     before = bench.journal.read(study) if study else ()
     with watching(loaded.study, loaded.study.budget.trials, before) as listen:
         done = studies.search(
@@ -102,6 +104,18 @@ def finalists(
     with watching(spec, total, bench.journal.read(studies.finalists_of(study))) as listen:
         done = studies.finalists(study, top=top, seeds=seeds, bench=replace(bench, listeners=(listen,)))
     print_board(done.store, done.id)
+
+
+def say_skew(spec: Spec, data: Path) -> Spec:
+    """The spec with its data set's objective where it names none; say where that hides small classes."""
+    from isoflop.data import open_prepared
+    from isoflop.study import fitted, hidden
+
+    prepared = open_prepared(data)
+    found = fitted(spec, prepared)
+    for line in hidden(found.study, prepared):
+        typer.echo(f"notice: {line}", err=True)
+    return found
 
 
 def hint_workers(spec: StudySpec, executor: ExecutorName) -> None:

@@ -22,6 +22,7 @@ class Run:
     state: State = State.RUNNING
     ended: float | None = None
     weights: str = ""
+    reports: list[str] = field(default_factory=list)
 
     def take(self, update: Update) -> None:
         """Take in what is new."""
@@ -32,6 +33,7 @@ class Run:
         if update.state is not None:
             self.state, self.ended = update.state, update.ended
         self.weights = update.weights or self.weights
+        self.reports += update.reports
 
 
 class MemoryTracker:

@@ -187,6 +187,8 @@ class MlflowTracker:
         self.client.log_batch(run.id, metrics, params, [RunTag(name, text) for name, text in update.tags.items()])
         if update.weights:
             self._log_weights(run, self.home / update.weights)
+        for report in update.reports:
+            self._log_report(run, self.home / report)
         status = STATUS.get(update.state, "FINISHED") if update.state else run.status
         if update.ended is not None:
             crash("tracker.before_end")
@@ -202,6 +204,11 @@ class MlflowTracker:
         self.client.log_artifact(run.id, str(path))
         if header := read_header(path):
             self.client.log_dict(run.id, header, "config.json")
+
+    def _log_report(self, run: Handle, path: Path) -> None:
+        """What the answers say of each class, as the JSON file that it is. What was taken away stays away."""
+        if path.is_file():
+            self.client.log_artifact(run.id, str(path))
 
     def _describe(self, parent: Handle, update: Update) -> None:
         """The spec as a file and the data set as MLflow's own kind of input."""

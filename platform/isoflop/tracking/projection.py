@@ -46,6 +46,8 @@ class Update:
     """Unix seconds of the end, none while it goes on."""
     weights: str = ""
     """Path of the weights that it left."""
+    reports: list[str] = field(default_factory=list)
+    """Paths of the reports of each class that it left."""
     data: Mapping[str, Any] | None = None
     """Name, digest and path of the data set."""
     spec: Mapping[str, Any] | None = None
@@ -146,6 +148,8 @@ def _artifact(update: Update, event: Event) -> None:
     update.tag(f"{kind}_sha256", event.payload["sha256"])
     if kind == "weights":
         update.weights = event.payload["path"]
+    elif kind.endswith("_report"):
+        update.reports.append(event.payload["path"])
 
 
 def _opened(update: Update, event: Event) -> None:

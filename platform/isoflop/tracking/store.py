@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ from isoflop.journal.protocol import Journal
 from isoflop.records import Result, State, Trial
 from isoflop.scaling import Shape
 from isoflop.study_spec import Constraint, Objective
+from isoflop.tasks import TEST, USUAL, VAL, kind_of
 
 FINALISTS = "finalists"
 
@@ -102,6 +104,29 @@ class Store:
         if any(path is None for path in paths):
             return []
         return [load_predictions(self.home / path["path"]) for path in paths if path is not None]
+
+    def report(self, run: str, split: str) -> dict[str, Any]:
+        """What a training's answers on a split say class by class: `STUDY/NUMBER` or `STUDY/NUMBER.REPLICATE`.
+
+        Without a replicate, the first that left a report. Raises `UnknownError` for an unknown run or one that left
+        none, `StateError` for a torn file.
+        """
+        place, slash, name = run.rpartition("/")
+        plain_number, _, replicate = name.partition(".")
+        study, number = _split_run(f"{place}{slash}{plain_number}")
+        history = self._known(study)
+        left = sorted(key for key, kind in history.artifacts if kind == f"{split}_report" and key.trial == number)
+        keys = [key for key in left if replicate in {"", str(key.replicate)}]
+        if not keys:
+            what = f"{run} left no report on {split}"
+            remedy = "finalists have one on both splits, COMPLETE trials of a search on val; see: isoflop trials STUDY"
+            raise UnknownError(Fault("run", what, remedy))
+        path = self.home / history.artifacts[keys[0], f"{split}_report"]["path"]
+        try:
+            found: dict[str, Any] = json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise StateError(f"{path}: the report cannot be read ({error}); train it again") from None
+        return {"run": f"{study}/{keys[0]}", **found}
 
     def _whole(self, result: Result) -> Result:
         """A result with what stands elsewhere: its stored hits, its search's counts. A torn file is a fault of it."""
@@ -197,6 +222,8 @@ def _result(study: str, number: int, history: History, replicates: Sequence[Tria
         parameters=first.parameters,
         flops=first.flops,
         data_digest=data["digest"],
+        task=(kind := kind_of(data.get("task", USUAL.name))),
+        pick=next((one.metric for one in _objectives(history) if one.metric.startswith(VAL)), kind.first),
         seeds=tuple(trial.seed for trial in replicates),
         values={name: tuple(values[name] for values in earned) for name in shared},
         lost=sum(
@@ -209,7 +236,7 @@ def _earned(trial: Trial, history: History) -> dict[str, float]:
     """A replicate's validation metrics at its end, and its test metrics where the test set was opened for it."""
     val = trial.last.metrics if trial.last else {}
     test = history.opened.get(trial.key, {}).get("metrics", {})
-    return {name: float(value) for name, value in {**val, **test}.items() if name.startswith(("val_", "test_"))}
+    return {name: float(value) for name, value in {**val, **test}.items() if name.startswith((VAL, TEST))}
 
 
 def _shape(model: ModelConfig, image: Sequence[int] | None) -> str:

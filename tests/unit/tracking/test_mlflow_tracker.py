@@ -15,7 +15,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from isoflop.errors import StateError
-from isoflop.journal.event import Event, Kind
+from isoflop.journal.event import ARTIFACTS, Event, Kind
 from isoflop.records import Record
 from isoflop.tracking.mlflow_tracker import MlflowTracker, create_database, read_header
 
@@ -209,6 +209,19 @@ def test_weights_become_the_run_s_files_with_their_configuration(tracker, home):
     folder = home / "mlflow-artifacts" / "digits" / run.info.run_id / "artifacts"
     assert (folder / "weights.safetensors").read_bytes() == path.read_bytes()
     assert json.loads((folder / "config.json").read_text()) == {"config": {"optim": {"lr": 0.1}}, "seed": 1}
+
+
+def test_reports_become_the_run_s_files(tracker, home):
+    path = home / "artifacts" / "s" / "0" / "val_report.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"images": 3}')
+    place = ARTIFACTS.index("val_report")
+    left = event(24, Kind.ARTIFACT, 0, index=place, path=str(path.relative_to(home)), sha256="ab")
+    gone = event(25, Kind.ARTIFACT, 0, index=ARTIFACTS.index("test_report"), path="artifacts/gone.json", sha256="cd")
+    write(tracker, [*EVENTS, left, gone])
+    run = runs_of(tracker)["s/0"]
+    assert {file.path for file in tracker.client.list_artifacts(run.info.run_id)} == {"val_report.json"}
+    assert run.data.tags["isoflop.val_report_sha256"] == "ab"
 
 
 def test_weights_that_were_cleaned_away_stop_nothing(tracker):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from isoflop.errors import StateError, UnknownError
-from isoflop.journal.event import Event, Kind
+from isoflop.journal.event import ARTIFACTS, Event, Kind
 from isoflop.journal.memory import MemoryJournal
 from isoflop.records import State
 from isoflop.tracking.store import Store
@@ -198,3 +198,35 @@ def test_reading_loads_nothing_heavy() -> None:
     code = f"import sys, isoflop.tracking.store, isoflop.ranking; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_report_is_that_of_the_run_or_of_its_first_seed_that_left_one(
+    journal: MemoryJournal, store: Store, tmp_path: Path
+) -> None:
+    writer = finalists(journal)
+    place = ARTIFACTS.index("val_report")
+    for replicate in (0, 2):
+        path = store.home / f"{replicate}.json"
+        path.write_text(json.dumps({"images": replicate}))
+        writer.write(Kind.ARTIFACT, 0, replicate=replicate, index=place, payload={"path": path.name, "sha256": ""})
+    assert store.report("s-1-finalists/0", "val") == {"run": "s-1-finalists/0", "images": 0}
+    assert store.report("s-1-finalists/0.2", "val") == {"run": "s-1-finalists/0.2", "images": 2}
+    for run, split in (("s-1-finalists/0.1", "val"), ("s-1-finalists/1", "val"), ("s-1-finalists/0", "test")):
+        with pytest.raises(UnknownError, match="left no report on"):
+            store.report(run, split)
+    (store.home / "0.json").write_text("{")
+    with pytest.raises(StateError, match=r"0\.json: the report cannot be read"):
+        store.report("s-1-finalists/0", "val")
+
+
+def test_a_finalist_is_picked_by_what_its_study_asks_for(journal: MemoryJournal, store: Store) -> None:
+    Writer(journal, "s-1").trial(4, [0.9], State.COMPLETE)
+    for study, objectives, task, pick in (
+        ("a", [{"metric": "flops"}, {"metric": "val_macro_f1"}], "classification", "val_macro_f1"),
+        ("b", [{"metric": "flops"}], "multilabel", "val_map"),
+    ):
+        spec = {"space": {}, "study": {"name": "x", "objectives": objectives}}
+        data = {"name": "d", "digest": "d1", "path": "/d", "shape": [1, 8, 8], "task": task}
+        Writer(journal, study, plan="finalists", parent="s-1", spec=spec, data=data).trial(0, [0.9], State.COMPLETE)
+        (found,) = store.results(study)
+        assert (found.pick, found.task.name) == (pick, task)
