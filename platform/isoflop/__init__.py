@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from isoflop.data import prepare as prepare
     from isoflop.outcome import load_study as load_study
     from isoflop.prediction import load_model as load_model
+    from isoflop.pretraining import pretrain as pretrain
     from isoflop.spec import load_spec as load_spec
     from isoflop.study import evaluate as evaluate
     from isoflop.study import finalists as finalists
@@ -30,6 +31,7 @@ __all__ = [
     "load_spec",
     "load_study",
     "prepare",
+    "pretrain",
     "resume",
     "run_trial",
     "search",
@@ -41,6 +43,7 @@ _HOMES = {
     "load_spec": "isoflop.spec",
     "load_study": "isoflop.outcome",
     "prepare": "isoflop.data",
+    "pretrain": "isoflop.pretraining",
     "run_trial": "isoflop.trial",
 }
 

@@ -19,7 +19,7 @@ from isoflop.planning.search import SearchPlan
 from isoflop.records import State
 from isoflop.space import random_suggester
 from isoflop.spec import Spec
-from isoflop.study import search_plan
+from isoflop.study import fitted, search_plan
 from isoflop.study_spec import StudySpec, seconds
 from isoflop.trial import run_trial
 

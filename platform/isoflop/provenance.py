@@ -20,6 +20,7 @@ CORE = (
     "evaluation",
     "length.py",
     "scaling.py",
+    "pretraining",
     "seeds.py",
     "tasks.py",
     "teacher.py",

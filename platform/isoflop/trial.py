@@ -29,7 +29,7 @@ from isoflop.trained import artifact, batches, open_for, save_answers, save_weig
 from isoflop.training import checkpoint
 from isoflop.training.adversary import Adversarial, Attack, Pixels
 from isoflop.training.distillation import Distilled
-from isoflop.training.fit import Fit
+from isoflop.training.fit import Fit, Split
 from isoflop.training.memory import Exhaustion, Meter
 from isoflop.training.objective import Objective, Supervised
 from isoflop.training.observation import Observation
@@ -204,19 +204,23 @@ class TrialRun(Iterator[Record]):
             objective = Adversarial(objective, attack, against=plain, share=config.adversary.share)
         return objective
 
+    def _task(self) -> Task:
+        labels = resident(self.prepared, "train", self.device)[1]
+        build_task = TASKS[self.prepared.task.name]
+        return build_task(self.config.loss, labels, classes=len(self.prepared.classes), asked=self.asked)
+
+    def _split(self, name: str) -> Split:
+        return batches(self.prepared, name, self.net, self.device)
+
     def _fit(self, length: Length) -> Fit:
-        config = self.config
-        train, val = (batches(self.prepared, name, self.net, self.device) for name in ("train", "val"))
-        task = TASKS[self.prepared.task.name](
-            config.loss, train.labels, classes=len(self.prepared.classes), asked=self.asked
-        )
+        task = self._task()
         return Fit(
             self.net,
             task,
             objective=self._objective(task),
-            train=train,
-            val=val,
-            config=config,
+            train=self._split("train"),
+            val=self._split("val"),
+            config=self.config,
             length=length,
             seed=self.seed,
             observation=Observation(self.net) if self.observe else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from isoflop.cli import control, data, models, results, services, studies, weights
+from isoflop.cli import control, data, models, pretraining, results, services, studies, weights
 from isoflop.cli import jobs as ray_jobs
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ for command in (
     models.families,
     models.describe,
     models.solve,
+    pretraining.pretrain,
     studies.search,
     studies.resume,
     studies.extend,
