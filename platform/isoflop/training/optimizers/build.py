@@ -45,7 +45,11 @@ def release(optimizer: Optimizer) -> None:
 
 def _sgd(parts: Groups, config: OptimConfig) -> Optimizer:
     nesterov = config.nesterov and config.momentum > 0
-    return eager(optim.SGD)(parts, lr=config.lr, momentum=config.momentum, nesterov=nesterov, fused=True)  # type: ignore[call-arg]
+    made = eager(optim.SGD)(parts, lr=config.lr, momentum=config.momentum, nesterov=nesterov, fused=True)  # type: ignore[call-arg]
+    # Told to leave out its very first step, the fused kernel would go on with a momentum that was never written. So
+    # the scaler of half precision is to leave steps out itself.
+    made._step_supports_amp_scaling = False  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other switch
+    return made
 
 
 def _adam(parts: Groups, config: OptimConfig) -> Optimizer:
