@@ -27,6 +27,13 @@ def prepare(
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
     val: Annotated[float | None, typer.Option(help="Share of the images for validation.")] = None,
     test: Annotated[float | None, typer.Option(help="Share of the images for the test.")] = None,
+    shard_size: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Images of a shard, read in one run; by default shards are for sets of more than half the memory.",
+        ),
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a set of this name made of other data.")] = False,
 ) -> None:
     """Prepare a data set once: uint8 arrays, fixed stratified splits, statistics and a digest."""
@@ -44,6 +51,7 @@ def prepare(
             seed=seed,
             val=val,
             test=test,
+            shard=shard_size,
             replace=replace,
             progress=progress,
         )

@@ -29,6 +29,8 @@ CLOSER: Final = 32
 THUMB: Final = 32
 """Pixels of a side at most, for the closer look."""
 CHUNK: Final = 1024
+"""Images hashed at a time, fewer where their grey pixels take more than"""
+BYTES: Final = 2**26
 BLOCK: Final = 2**18
 """Pairs of hashes compared at once: what fits a core's cache."""
 
@@ -99,8 +101,9 @@ def _candidates(mine: Hashes, theirs: Hashes) -> Iterator[tuple[int, Ints]]:
 def _hashes(images: Pixels) -> Hashes:
     """Difference hashes (2, N): where brightness rises from a cell to the next on its right, and to the next below."""
     halves: list[list[Hashes]] = [[], []]
-    for start in range(0, len(images), CHUNK):
-        grey = _grey(images[start : start + CHUNK])
+    size = max(1, min(CHUNK, BYTES // (4 * images.shape[2] * images.shape[3])))
+    for start in range(0, len(images), size):
+        grey = _grey(images[start : start + size])
         across = np.diff(_pool(grey, CELLS, CELLS + 1), axis=2) > DEAD
         down = np.diff(_pool(grey, CELLS + 1, CELLS), axis=1) > DEAD
         for half, bits in zip(halves, (across, down), strict=True):

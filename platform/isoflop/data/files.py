@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-CHUNK: Final = 4096
-"""Images copied at a time."""
+BYTES: Final = 2**22
+"""Bytes copied at a time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +32,8 @@ def write_images(path: Path, images: npt.NDArray[np.uint8], places: npt.NDArray[
     It is written from front to back, not through a memory map: a full disk is then an error, not a killed process.
     """
     shape = (len(places), *images.shape[1:])
-    rows = (images[places[start : start + CHUNK]].tobytes() for start in range(0, len(places), CHUNK))
+    size = max(1, BYTES // (images.nbytes // len(images)))
+    rows = (images[places[start : start + size]].tobytes() for start in range(0, len(places), size))
     return _write(path, _header(shape, np.dtype(np.uint8)), rows)
 
 

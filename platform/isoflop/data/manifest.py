@@ -27,6 +27,8 @@ class Request:
     seed: int
     val: float
     test: float
+    shard: int | None = None
+    """Images of a shard; none leaves it to the size of the set, 0 is none."""
 
     def changes(self, other: Request) -> str:
         """In words, how another request differs from this one."""
@@ -64,10 +66,17 @@ class Manifest:
     duplicates: Mapping[str, int]
     """Images whose pixels are another's: `within` their split, and `across` splits."""
     quarantined: tuple[Quarantined, ...]
+    shard: int = 0
+    """Images of a shard, in which they are stored in an order of their own; 0 where they stand as in the source."""
 
     def to_bytes(self) -> bytes:
         """The file's content: equal for equal sets that were named in the same words; no time is in it."""
-        return (json.dumps(asdict(self), indent=1, sort_keys=True) + "\n").encode()
+        values = asdict(self)
+        if not self.shard:
+            del values["shard"]  # a set without shards says nothing of them, as before there were any
+        if self.request.shard is None:
+            del values["request"]["shard"]
+        return (json.dumps(values, indent=1, sort_keys=True) + "\n").encode()
 
     @classmethod
     def read(cls, folder: Path) -> Self:

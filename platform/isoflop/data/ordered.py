@@ -14,15 +14,16 @@ MOST: Final = 16
 """Threads at most: more wait for each other and for the disk."""
 
 
-def ordered(work: Callable[[int], T], count: int) -> Iterator[list[T]]:
-    """`work(0), work(1), ...` up to `count`, as lists of up to 128, computed by one thread a core."""
+def ordered(work: Callable[[int], T], count: int, *, chunk: int = CHUNK) -> Iterator[list[T]]:
+    """`work(0), work(1), ...` up to `count`, as lists of up to `chunk` and 128, computed by one thread a core."""
     workers = min(MOST, _cores())
-    chunks = (range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK))
+    size = min(chunk, CHUNK)
+    chunks = (range(start, min(start + size, count)) for start in range(0, count, size))
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[list[T]]] = deque()
         try:
-            for chunk in chunks:
-                waiting.append(pool.submit(_all_of, work, chunk))
+            for some in chunks:
+                waiting.append(pool.submit(_all_of, work, some))
                 if len(waiting) > 2 * workers:
                     yield waiting.popleft().result()
             while waiting:

@@ -16,7 +16,7 @@ from isoflop.data.files import Written, write_bytes, write_images, write_labels
 from isoflop.data.labels import counts_of, labels_of, task_of
 from isoflop.data.manifest import FILE, Manifest, Request, digest_of
 from isoflop.data.names import check_name
-from isoflop.data.prepared import KEYS, images_file, labels_file, open_prepared
+from isoflop.data.prepared import GROUPS, KEYS, images_file, labels_file, open_prepared
 from isoflop.data.resolution import check_resolution
 from isoflop.data.slot import slot
 from isoflop.data.source import SPLITS, Labels, Source
@@ -52,6 +52,7 @@ class Prepared:
             f"prepared {made.name}: {total} images, {words}, digest {made.digest}",
             f"  stored with {height} x {width} pixels, {'grey' if channels == 1 else 'colour'} ({made.resolution})",
             f"  {sizes} (seed {made.request.seed})",
+            *([f"  in shards of {made.shard} images, read one after the other"] if made.shard else []),
             *([f"  left out {len(out)}, all named in {self.path / FILE}:"] if out else []),
             *[f"    {one.key}: {one.reason}" for one in out[:SHOWN]],
             *([f"    and {len(out) - SHOWN} more"] if len(out) > SHOWN else []),
@@ -76,14 +77,17 @@ def prepare(
     seed: int = 0,
     val: float | None = None,
     test: float | None = None,
+    shard: int | None = None,
     replace: bool = False,
     progress: Progress | None = None,
 ) -> Prepared:
     """Prepare a known data set, a folder, a CSV or `fashion_mnist=FOLDER` as the folder `root/name`.
 
     Where it is there already, made by an equal request, nothing is done. `val` and `test` are shares of the images.
-    Downloads are kept in the state folder. Raises `DataError`, with nothing left behind, where the source cannot be
-    used or the name is taken by other data and `replace` is not set; `StateError` where `root` cannot be written.
+    With `shard` they are stored in shards of so many, mixed across the set; none leaves that to the set's size, 0 is
+    no shards. Downloads are kept in the state folder. Raises `DataError`, with nothing left behind, where the source
+    cannot be used or the name is taken by other data and `replace` is not set; `StateError` where `root` cannot be
+    written.
     """
     check_resolution(resolution)
     source = find_source(what, cache=Home.find().path / "downloads")
@@ -96,6 +100,7 @@ def prepare(
         seed=seed,
         val=val,
         test=test,
+        shard=shard,
         replace=replace,
         progress=progress,
     )
@@ -111,6 +116,7 @@ def prepare_source(
     seed: int = 0,
     val: float | None = None,
     test: float | None = None,
+    shard: int | None = None,
     replace: bool = False,
     progress: Progress | None = None,
 ) -> Prepared:
@@ -118,7 +124,9 @@ def prepare_source(
     folder = root.absolute() / check_name(name or source.name)
     own = frozenset(item.split for item in source.items if item.split)
     shares = Shares.of(own, val, test, source.val_share)
-    request = Request(source=source.fingerprint(), resolution=resolution, seed=seed, val=shares.val, test=shares.test)
+    request = Request(
+        source=source.fingerprint(), resolution=resolution, seed=seed, val=shares.val, test=shares.test, shard=shard
+    )
     there = _there(folder, request, replace=replace)
     if there is not None:
         return there
@@ -158,10 +166,19 @@ def _there(folder: Path, request: Request, *, replace: bool) -> Prepared | None:
 
 def _fill(beside: Path, source: Source, request: Request, described: Described, progress: Progress | None) -> Manifest:
     """Write a whole set into the folder beside."""
-    staged = stage(source, beside / "staged", resolution=request.resolution, progress=progress)
+    staged = stage(
+        source,
+        beside / "staged",
+        resolution=request.resolution,
+        shard=request.shard,
+        seed=request.seed,
+        progress=progress,
+    )
     shares = Shares(val=request.val, test=request.test)
-    homes = split(staged.items, shares, seed=request.seed, classes=source.classes)
     labels = labels_of(staged.items, len(source.classes))
+    homes = np.empty(len(staged.items), np.int8)
+    ordered = [staged.items[at] for at in staged.order.tolist()]
+    homes[staged.order] = split(ordered, shares, seed=request.seed, classes=source.classes)
     files = _write(beside, staged, labels, homes)
     channels, height, width = staged.images.shape[1:]
     classes, image, task = tuple(source.classes), (channels, height, width), task_of(source.items).name
@@ -169,7 +186,7 @@ def _fill(beside: Path, source: Source, request: Request, described: Described, 
     manifest = Manifest(
         name=described.name,
         task=task,
-        digest=digest_of(task, classes, image, {name: file for name, file in files.items() if name != KEYS}),
+        digest=digest_of(task, classes, image, {name: file for name, file in files.items() if name.endswith(".npy")}),
         classes=classes,
         image=image,
         resolution=staged.resolution.rule,
@@ -182,6 +199,7 @@ def _fill(beside: Path, source: Source, request: Request, described: Described, 
         files={name: {"sha256": file.sha256, "bytes": file.bytes} for name, file in files.items()},
         duplicates=asdict(duplicates([staged.images], homes).counts),
         quarantined=staged.quarantined,
+        shard=staged.shard,
     )
     (beside / "staged").unlink()
     write_bytes(beside / FILE, manifest.to_bytes())
@@ -190,13 +208,13 @@ def _fill(beside: Path, source: Source, request: Request, described: Described, 
 
 def _write(folder: Path, staged: Staged, labels: Labels, homes: npt.NDArray[np.int8]) -> dict[str, Written]:
     files: dict[str, Written] = {}
-    for index, name in enumerate(SPLITS):
-        places = np.flatnonzero(homes == index)
-        files[images_file(name)] = write_images(folder / images_file(name), staged.images, places)
-        files[labels_file(name)] = write_labels(folder / labels_file(name), labels[places])
-    keys = {
-        name: [item.key for item, at in zip(staged.items, homes, strict=True) if at == index]
-        for index, name in enumerate(SPLITS)
-    }
+    places = {name: np.flatnonzero(homes == index) for index, name in enumerate(SPLITS)}
+    for name, rows in places.items():
+        files[images_file(name)] = write_images(folder / images_file(name), staged.images, rows)
+        files[labels_file(name)] = write_labels(folder / labels_file(name), labels[rows])
+    keys = {name: [staged.items[at].key for at in rows.tolist()] for name, rows in places.items()}
     files[KEYS] = write_bytes(folder / KEYS, json.dumps(keys).encode())
+    if any(item.group is not None for item in staged.items):
+        groups = {name: [staged.items[at].group for at in rows.tolist()] for name, rows in places.items()}
+        files[GROUPS] = write_bytes(folder / GROUPS, json.dumps(groups).encode())
     return files

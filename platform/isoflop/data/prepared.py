@@ -20,6 +20,10 @@ KEYS: Final = "keys.json"
 """The file that says where each image came from."""
 
 
+GROUPS: Final = "groups.json"
+"""The file that says which group each image belongs to, where there are groups."""
+
+
 def images_file(split: str) -> str:
     """The file of a split's images (N, C, H, W) uint8."""
     return f"{split}_images.npy"
@@ -87,6 +91,13 @@ class PreparedData:
             )
         except (OSError, ValueError):
             raise DataError(Fault(str(self.path), "is damaged", f"prepare {self.name} again, with --replace")) from None
+
+    def groups(self, name: str) -> Sequence[str | None]:
+        """The group of each of a split's images, none for one without. Images of a group belong together."""
+        if GROUPS not in self.manifest.files:
+            return [None] * self.manifest.sizes[name]
+        found: list[str | None] = json.loads((self.path / GROUPS).read_bytes())[name]
+        return found
 
     def keys(self, name: str) -> Sequence[str]:
         """Where a split's images came from, in their stored order."""

@@ -43,7 +43,11 @@ def test_everything_that_is_wrong_is_found(tmp_path):
 def test_the_report_reads_and_travels(tmp_path):
     report = check(sick(tmp_path / "set"))
     text = "\n".join(report.lines())
-    for word in ("train/a/3.png", "train/a/cut.png", "notice: balance: 'a' has 40 training images, 'b' 10"):
+    for word in (
+        "train/a/3.png",
+        "train/a/cut.png",
+        "notice: balance: 'a' has 40 training images, 'b' 10, 4 times as many; read balanced",
+    ):
         assert word in text
     assert json.loads(json.dumps(report.to_dict()))["exact_across"] == 1
 

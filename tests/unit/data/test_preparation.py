@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -203,3 +205,67 @@ def test_importing_and_opening_load_neither_torch_nor_scikit_learn(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_shards_hold_the_same_images_in_the_same_splits_in_an_order_of_their_own(tmp_path):
+    folder = class_folders(tmp_path / "pets", count=30)
+    plain, mixed = (
+        open_prepared(prepare(str(folder), root=tmp_path / str(shard), shard=shard).path) for shard in (0, 8)
+    )
+    assert (plain.manifest.shard, mixed.manifest.shard) == (0, 8)
+    assert plain.digest != mixed.digest
+    assert (plain.mean, plain.std, plain.manifest.counts) == (mixed.mean, mixed.std, mixed.manifest.counts)
+    for split in ("train", "val", "test"):
+        where = [mixed.keys(split).index(key) for key in plain.keys(split)]
+        for stored, other in zip(plain.split(split), mixed.split(split), strict=True):
+            assert np.array_equal(stored, other[where])
+    places = [mixed.keys("train").index(key) for key in plain.keys("train")]
+    assert abs(np.corrcoef(places, range(len(places)))[0, 1]) < 5 / len(places) ** 0.5
+    assert "in shards of 8 images" in "\n".join(prepare(str(folder), root=tmp_path / "again", shard=8).lines())
+
+
+def test_other_shards_are_another_request(tmp_path):
+    folder = class_folders(tmp_path / "pets")
+    prepare(str(folder), root=tmp_path / "x", shard=8)
+    assert not prepare(str(folder), root=tmp_path / "x", shard=8).fresh
+    with pytest.raises(DataError, match=r"shard 8, now None"):
+        prepare(str(folder), root=tmp_path / "x")
+
+
+def test_a_set_of_more_than_half_the_memory_is_put_into_shards(tmp_path, monkeypatch):
+    folder = class_folders(tmp_path / "pets")  # 20 images of 16 x 16 x 3 bytes
+    for total, shard in ((2 * 20 * 768, 0), (2 * 20 * 768 - 1, 5)):
+        monkeypatch.setattr("isoflop.data.staging.SHARD", 5 * 768)
+        monkeypatch.setattr("psutil.virtual_memory", lambda total=total: SimpleNamespace(total=total))
+        assert prepare(str(folder), root=tmp_path / str(total)).manifest.shard == shard
+
+
+def test_what_reads_and_writes_in_pieces_writes_the_same(tmp_path, monkeypatch):
+    folder = class_folders(tmp_path / "pets")
+    whole = prepare(str(folder), root=tmp_path / "whole").path
+    for name in ("staging.READ", "files.BYTES", "channels.BYTES"):
+        monkeypatch.setattr(f"isoflop.data.{name}", 1000)
+    assert content(prepare(str(folder), root=tmp_path / "pieces").path) == content(whole)
+
+
+def test_a_set_of_several_times_the_memory_is_prepared(tmp_path):
+    """640 images are 126 MB as stored; all that the process may take for itself beyond what it has is 40 MB."""
+    for name, count in (("small", 4), ("large", 640)):
+        class_folders(tmp_path / name, count=count // 2)
+    limited = """
+import resource, sys
+from pathlib import Path
+from isoflop.data import ordered, prepare
+ordered._cores = lambda: 2
+folder = Path(sys.argv[1])
+prepare(str(folder / "small"), root=folder / "data", resolution=256)  # whatever is loaded is loaded
+status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+taken = int(status["VmData"].split()[0]) * 1024
+resource.setrlimit(resource.RLIMIT_DATA, (taken + 40 * 2**20, taken + 40 * 2**20))
+made = prepare(str(folder / "large"), root=folder / "data", resolution=256).manifest
+print(sum(made.files[f"{split}_images.npy"]["bytes"] for split in ("train", "val", "test")))
+"""
+    arguments = [sys.executable, "-c", limited, str(tmp_path)]
+    done = subprocess.run(arguments, capture_output=True, check=False, env={**os.environ, "MALLOC_ARENA_MAX": "1"})
+    assert done.returncode == 0, done.stderr.decode()
+    assert int(done.stdout) > 2.9 * 40 * 2**20
