@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from isoflop.config import TrialConfig as TrialConfig
+    from isoflop.cross_validation import cross_validate as cross_validate
     from isoflop.data import prepare as prepare
     from isoflop.outcome import load_study as load_study
     from isoflop.prediction import load_model as load_model
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TrialConfig",
+    "cross_validate",
     "evaluate",
     "finalists",
     "leaderboard",
@@ -39,6 +41,7 @@ __all__ = [
 
 _HOMES = {
     "TrialConfig": "isoflop.config",
+    "cross_validate": "isoflop.cross_validation",
     "load_model": "isoflop.prediction",
     "load_spec": "isoflop.spec",
     "load_study": "isoflop.outcome",

@@ -16,14 +16,16 @@ KINDS = ("float", "int", "choice")
 OPTIONS = {"float": {"log", "step"}, "int": {"log", "step"}, "choice": set[str]()}
 CHOICE = "{choice: [a, b]}"
 DECIDED = {
-    "data.name": "data",
-    "data.digest": "data",
-    "train.axis": "fidelity.axis",
-    "train.horizon": "fidelity.horizon",
-    "train.reports": "fidelity.reports",
-    "train.threads": "resources.threads",
+    "data.name": "set study.data",
+    "data.digest": "set study.data",
+    "data.folds": "leave it out: a search validates on one split, and isoflop.cross_validate trains on every fold",
+    "data.fold": "leave it out: a search validates on one split, and isoflop.cross_validate trains on every fold",
+    "train.axis": "set study.fidelity.axis",
+    "train.horizon": "set study.fidelity.horizon",
+    "train.reports": "set study.fidelity.reports",
+    "train.threads": "set study.resources.threads",
 }
-"""Where the `study:` part decides a key that a space must not."""
+"""What to do instead, where the `study:` part decides a key that a space must not."""
 assert set(DECIDED) >= FIXED_BY_STUDY, "a key without a remedy"
 
 
@@ -83,7 +85,7 @@ class Reader:
             return True
         owners = [name for name in families() if key in known_keys(name)]
         if key in DECIDED:
-            self._fault(where, "is decided by the study", f"set study.{DECIDED[key]}")
+            self._fault(where, "is decided by the study", DECIDED[key])
         elif key in SECTIONS:
             inside = sorted(known for known in possible if known.startswith(f"{key}."))
             self._fault(where, f"{value!r} is not a mapping", f"write keys such as {', '.join(inside[:3])}")
@@ -155,7 +157,7 @@ def _families_of(rows: Mapping[str, object], outer: tuple[str, ...]) -> tuple[st
 def _unnest(tree: Mapping[object, object], prefix: str = "") -> Iterator[tuple[str, object]]:
     """Sections such as `optim: {lr: ...}` as dotted keys."""
     for key, value in tree.items():
-        if not prefix and isinstance(value, Mapping) and (key in SECTIONS or key == "data"):
+        if not prefix and isinstance(value, Mapping) and key in SECTIONS:
             yield from _unnest(value, f"{key}.")
         else:
             yield f"{prefix}{key}", value

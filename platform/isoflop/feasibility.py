@@ -13,7 +13,6 @@ from isoflop.config import TrialConfig
 from isoflop.data import open_prepared
 from isoflop.errors import IsoflopError
 from isoflop.execution.capacity import workers
-from isoflop.length import Length, beside
 from isoflop.plan import Proposal
 from isoflop.planning.search import SearchPlan
 from isoflop.records import State
@@ -103,7 +102,7 @@ def estimate(spec: Spec, data: Path, *, samples: int = 40) -> Estimate:
     study, plan = spec.study, _plan(spec, data)
     good = [p for p in _draw(plan, samples) if p.state is None]
     speed = {name: _speed(spec, name, data) for name in spec.space.families()}
-    times = [_training_flops(p, plan.images, plan.teachers) / speed[str(p.config["model.family"])] for p in good]
+    times = [_training_flops(p, plan) / speed[str(p.config["model.family"])] for p in good]
     trials = study.budget.trials or UNLIMITED
     full = trials * (sum(times) / len(times) if times else 0.0) / workers(study.resources) / 3600
     weights = max((p.parameters for p in good), default=0) * BYTES
@@ -128,10 +127,8 @@ def _draw(plan: SearchPlan, samples: int) -> list[Proposal]:
     return [plan.settled(n, plan.space.sample(suggester), source="random") for n in range(samples)]
 
 
-def _training_flops(proposal: Proposal, images: int, teachers: Mapping[str, float]) -> float:
-    config = TrialConfig.from_params(proposal.config)
-    more = beside(config.adversary, config.distill, flops=proposal.flops, teachers=teachers)
-    length = Length.of(config.train, images=images, flops=proposal.flops, more=more)
+def _training_flops(proposal: Proposal, plan: SearchPlan) -> float:
+    length = plan.lengths.of(TrialConfig.from_params(proposal.config), proposal.flops)
     return length.spent(length.steps)
 
 

@@ -43,6 +43,11 @@ class Home:
         return self.path / "weights"
 
     @property
+    def difficulties(self) -> Path:
+        """Difficulties given for training images, one file each."""
+        return self.path / "difficulties"
+
+    @property
     def mlflow(self) -> Path:
         """MLflow's database."""
         return self.path / "mlflow.sqlite"

@@ -87,6 +87,11 @@ class Shape:
         """Whether a net was published for these pixels: 299 are no multiple of any stem."""
         return self.stem == (row.published or row.stem) and self.resolution in row.variants.values()
 
+    def reduced(self, share: float, least: int) -> int:
+        """Pixels of a side at a share of the resolution: what the stem divides, and no fewer than so many."""
+        side = self.stem * round(self.resolution * share / self.stem)
+        return min(self.resolution, max(least, side))
+
     def layers(self, base: int) -> int:
         """A base number of layers, scaled and rounded up, at least 1 (as EfficientNet does)."""
         return max(1, math.ceil(round(base * self.depth, 6)))

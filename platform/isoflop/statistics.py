@@ -61,13 +61,17 @@ class Part:
         return quantile(level, self.freedom) ** 2 * self.variance if self.variance else 0.0
 
 
-def interval(values: Sequence[float], level: float = 0.95) -> Interval:
-    """Mean of one value a seed, with Student's t-interval over seeds; its ends are NaN with one seed."""
+def interval(values: Sequence[float], level: float = 0.95, *, overlap: float = 0.0) -> Interval:
+    """Mean of one value a seed, with Student's t-interval over seeds; its ends are NaN with one seed.
+
+    `overlap` is for values that share training images: images that each is measured on over those that it was trained
+    on, which is added to 1/n in the variance of the mean (Nadeau & Bengio 2003, Machine Learning 52, section 3).
+    """
     data = np.asarray(values, dtype=np.float64)
     mean = float(data.mean()) if len(data) else math.nan
     if len(data) <= 1:
         return Interval(mean=mean, low=math.nan, high=math.nan, n=len(data))
-    half = quantile(level, len(data) - 1) * float(data.std(ddof=1)) / math.sqrt(len(data))
+    half = quantile(level, len(data) - 1) * float(data.std(ddof=1)) / math.sqrt(len(data) / (1 + len(data) * overlap))
     return Interval(mean=mean, low=mean - half, high=mean + half, n=len(data))
 
 

@@ -246,6 +246,7 @@ def _price(
     stored: Mapping[str, About],
     batch: int,
     states: int,
+    share: float = 1.0,
 ) -> Cost:
     """What a model costs; torch is imported when the first is asked for.
 
@@ -255,7 +256,7 @@ def _price(
 
     if model.weights and (fault := misfit(stored[model.weights], model, model.weights)):
         raise SpecError(fault)
-    return cost(model, image=image, classes=classes, batch=batch, states=states)
+    return cost(model, image=image, classes=classes, batch=batch, states=states, share=share)
 
 
 def override(

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -17,10 +17,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from isoflop.config import AdversaryConfig, LossConfig, TrialConfig
+from isoflop.config import AdversaryConfig, DataConfig, LossConfig, TrialConfig
 from isoflop.data import PreparedData, open_prepared
 from isoflop.data.batches import Batches
-from isoflop.data.resident import resident
+from isoflop.data.feed import Feed
+from isoflop.data.order import Order
 from isoflop.disk import draft, refusals
 from isoflop.errors import DataError, Fault, UnknownError
 from isoflop.evaluation.measure import measure
@@ -100,7 +101,7 @@ def normalize(images: npt.NDArray[np.uint8], facts: Facts, net: Net) -> torch.Te
     labels = np.zeros(len(images), np.int64)
     device = next(net.parameters()).device
     split = Batches(images, labels, mean=facts.mean, std=facts.std, resolution=net.shape.resolution, device=device)
-    return split.normalized(split.images)
+    return split.normalized(torch.from_numpy(images).to(device))
 
 
 def evaluate_test(folder: Path, data: Path) -> tuple[dict[str, float], Sequence[Artifact]]:
@@ -175,25 +176,45 @@ def open_for(config: TrialConfig, data: Path | None = None) -> PreparedData:
     return prepared
 
 
-def batches(prepared: PreparedData, split: str, net: Net, device: torch.device) -> Batches:
-    """A split of a prepared set as a net sees it."""
-    images, labels = resident(prepared, split, device)
+def batches(
+    prepared: PreparedData,
+    feed: Feed,
+    net: Net,
+    device: torch.device,
+    *,
+    order: Order | None = None,
+    sides: Callable[[int], int] | None = None,
+) -> Batches:
+    """A split as a net sees it."""
     return Batches(
-        images,
-        labels,
+        feed.images,
+        feed.labels,
         mean=prepared.mean,
         std=prepared.std,
         resolution=net.shape.resolution,
         device=device,
         classes=len(prepared.classes),
+        order=order,
+        sides=sides,
     )
 
 
 def predict_split(
-    net: Net, prepared: PreparedData, split: str, device: torch.device, *, size: int, precision: str = "float32"
+    net: Net,
+    prepared: PreparedData,
+    split: str,
+    device: torch.device,
+    *,
+    size: int,
+    precision: str = "float32",
+    data: DataConfig | None = None,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.integer]]:
-    """Logits (N, classes) and labels of a split, in its stored order, so many images going through at once."""
-    found, targets = outputs(net, batches(prepared, split, net, device), size, precision=precision)
+    """Logits (N, classes) and labels of a split, in its stored order, so many images going through at once.
+
+    Of a configuration's data its fold counts, and for the training split its fraction; by default it is as prepared.
+    """
+    feed = Feed.of(prepared, split, data or DataConfig(name=prepared.name), device)
+    found, targets = outputs(net, batches(prepared, feed, net, device), size, precision=precision)
     return found.numpy(), targets.numpy()
 
 
@@ -211,7 +232,7 @@ def predict_attacked(
 
     The attack knows the net's weights and raises the cross-entropy of the true label.
     """
-    images = batches(prepared, split, net, device)
+    images = batches(prepared, Feed.of(prepared, split, DataConfig(name=prepared.name), device), net, device)
     attack = Attack(adversary, Pixels(prepared.mean, prepared.std, device))
     against = Supervised(Classification(LossConfig()))
     found, targets = [], []

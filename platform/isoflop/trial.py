@@ -14,11 +14,15 @@ import torch
 
 from isoflop.config import TrialConfig
 from isoflop.data import PreparedData
-from isoflop.data.resident import resident
+from isoflop.data.batches import Batches
+from isoflop.data.feed import Feed
+from isoflop.data.portion import POOL
+from isoflop.data.sampling import order_of
 from isoflop.errors import Fault, SpecError
 from isoflop.home import Home
-from isoflop.length import Length, beside
+from isoflop.length import Length
 from isoflop.models import Net, build, cost
+from isoflop.models.cost import side_of
 from isoflop.models.latency import fastest
 from isoflop.models.net import LAYOUT
 from isoflop.records import Artifact, Record
@@ -106,8 +110,8 @@ class TrialRun(Iterator[Record]):
             )
         self.prepared = open_for(config, data)
         with Exhaustion(self.device, lambda: "before the first step"):
-            splits = {name: resident(self.prepared, name, self.device) for name in ("train", "val")}
-            length = self._length(images=len(splits["train"][1]), flops=self._counted() if flops is None else flops)
+            self.feeds = {name: Feed.of(self.prepared, name, config.data, self.device) for name in POOL}
+            length = self._length(self._counted() if flops is None else flops)
             self._meter = Meter(self.device)  # what counting imports and the data set takes belong to no training
             self.net = self._net().to(self.device).to(memory_format=LAYOUT)
             if config.train.checkpointing:
@@ -137,7 +141,9 @@ class TrialRun(Iterator[Record]):
             assert isinstance(net, Net)
             path = save_weights(folder / "weights.safetensors", net, self.config, self.seed, self.prepared)
             kept.append(artifact("weights", path))
-        return [*kept, *save_answers(folder, *self._answers(), split="val", prepared=self.prepared)]
+        logits, labels = self._answers()
+        split = self.config.data.validation
+        return [*kept, *save_answers(folder, logits, labels, split=split, prepared=self.prepared)]
 
     def _answers(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.integer]]:
         """Logits and labels of validation; found again where the training was cut after its last report."""
@@ -173,14 +179,15 @@ class TrialRun(Iterator[Record]):
             if state is not None:
                 self.fit.load_state_dict(state)
 
-    def _counted(self) -> int:
-        return cost(self.config.model, image=self.prepared.shape, classes=len(self.prepared.classes)).flops
+    def _counted(self, share: float = 1.0) -> int:
+        """FLOPs of one image's forward pass, at a share of the model's resolution."""
+        image, classes = self.prepared.shape, len(self.prepared.classes)
+        return cost(self.config.model, image=image, classes=classes, share=share).flops
 
-    def _length(self, *, images: int, flops: float) -> Length:
-        config, name = self.config, self.config.distill.teacher
+    def _length(self, flops: float) -> Length:
+        images, name = len(self.feeds["train"].portion), self.config.distill.teacher
         teachers = {name: forward_flops(self._file(name))} if name else {}
-        more = beside(config.adversary, config.distill, flops=flops, teachers=teachers)
-        return Length.of(config.train, images=images, flops=flops, more=more)
+        return Length.of_trial(self.config, images=images, flops=flops, flops_at=self._counted, teachers=teachers)
 
     def _net(self) -> Net:
         name = self.config.model.weights
@@ -205,12 +212,24 @@ class TrialRun(Iterator[Record]):
         return objective
 
     def _task(self) -> Task:
-        labels = resident(self.prepared, "train", self.device)[1]
-        build_task = TASKS[self.prepared.task.name]
+        build_task, labels = TASKS[self.prepared.task.name], self.feeds["train"].labels
         return build_task(self.config.loss, labels, classes=len(self.prepared.classes), asked=self.asked)
 
-    def _split(self, name: str) -> Split:
-        return batches(self.prepared, name, self.net, self.device)
+    def _train(self, length: Length) -> Batches:
+        """The training images, in the configuration's order and at its resolutions."""
+        feed, difficulties = self.feeds["train"], Home.find().difficulties
+        order = order_of(self.prepared, feed, self.config, steps=length.steps, difficulties=difficulties)
+        sides = sides_of(self.config, self.net)
+        return batches(
+            self.prepared, feed, self.net, self.device, order=order, sides=lambda step: sides[length.stage(step)]
+        )
+
+    def _val(self) -> Batches:
+        return batches(self.prepared, self.feeds["val"], self.net, self.device)
+
+    def _seen(self, found: Batches) -> Split:
+        """A split as the training sees it."""
+        return found
 
     def _fit(self, length: Length) -> Fit:
         task = self._task()
@@ -218,13 +237,18 @@ class TrialRun(Iterator[Record]):
             self.net,
             task,
             objective=self._objective(task),
-            train=self._split("train"),
-            val=self._split("val"),
+            train=self._seen(self._train(length)),
+            val=self._seen(self._val()),
             config=self.config,
             length=length,
             seed=self.seed,
             observation=Observation(self.net) if self.observe else None,
         )
+
+
+def sides_of(config: TrialConfig, net: Net) -> list[int]:
+    """Pixels of a side of the images of each stage of a training; the model's resolution where there are none."""
+    return [side_of(net, config.model, share) for _, share in config.resize.plan()] or [net.shape.resolution]
 
 
 def build_net(config: TrialConfig, prepared: PreparedData, seed: int, weights: Path | None = None) -> Net:

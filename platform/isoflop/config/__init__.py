@@ -7,6 +7,7 @@ what people write, so unknown keys are refused.
 from isoflop.config.adversary import AdversaryConfig
 from isoflop.config.augment import AugmentConfig
 from isoflop.config.average import AverageConfig
+from isoflop.config.curriculum import CurriculumConfig
 from isoflop.config.data import DataConfig
 from isoflop.config.distill import TEACHER, DistillConfig
 from isoflop.config.loss import LossConfig
@@ -14,6 +15,7 @@ from isoflop.config.model import OWN, RUN, SELF_SUPERVISED, WEIGHTS, ModelConfig
 from isoflop.config.optim import OptimConfig
 from isoflop.config.part import Count, Name, NotNegative, Part, Positive, Share
 from isoflop.config.pretrain import PretrainConfig
+from isoflop.config.resize import ResizeConfig
 from isoflop.config.schedule import ScheduleConfig
 from isoflop.config.train import Axis, TrainConfig
 from isoflop.config.trial import (
@@ -42,6 +44,7 @@ __all__ = [
     "AverageConfig",
     "Axis",
     "Count",
+    "CurriculumConfig",
     "DataConfig",
     "DistillConfig",
     "LossConfig",
@@ -52,6 +55,7 @@ __all__ = [
     "Part",
     "Positive",
     "PretrainConfig",
+    "ResizeConfig",
     "ScheduleConfig",
     "Share",
     "TrainConfig",

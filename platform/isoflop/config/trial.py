@@ -12,12 +12,14 @@ from pydantic import model_validator
 from isoflop.config.adversary import AdversaryConfig
 from isoflop.config.augment import AugmentConfig
 from isoflop.config.average import AverageConfig
+from isoflop.config.curriculum import CurriculumConfig
 from isoflop.config.data import DataConfig
 from isoflop.config.distill import TEACHER, DistillConfig
 from isoflop.config.loss import LossConfig
 from isoflop.config.model import WEIGHTS, ModelConfig
 from isoflop.config.optim import OptimConfig
 from isoflop.config.part import Part
+from isoflop.config.resize import ResizeConfig
 from isoflop.config.schedule import ScheduleConfig
 from isoflop.config.train import TrainConfig
 from isoflop.errors import Fault, SpecError
@@ -38,12 +40,33 @@ class TrialConfig(Part):
     adversary: AdversaryConfig = AdversaryConfig()
     train: TrainConfig = TrainConfig()
     average: AverageConfig = AverageConfig()
+    curriculum: CurriculumConfig = CurriculumConfig()
+    resize: ResizeConfig = ResizeConfig()
 
     @model_validator(mode="after")
     def _mixed(self) -> Self:
         if self.augment.mixes and self.train.batch_size == 1:
             remedy = "make train.batch_size larger"
             raise SpecError(Fault("augment", "a batch of one image has nothing to mix with", remedy))
+        return self
+
+    @model_validator(mode="after")
+    def _check_reading(self) -> Self:
+        wrong = []
+        if self.curriculum.start < 1 and self.data.balance:
+            what = f"{self.data.balance:g} and a curriculum both decide which images a step sees"
+            wrong.append(Fault("data.balance", what, "set data.balance: 0 or curriculum.start: 1"))
+        if self.data.window and (self.data.balance or self.curriculum.start < 1):
+            what = f"{self.data.window} reads in blocks, and balance or a curriculum anywhere"
+            wrong.append(Fault("data.window", what, "set data.window: 0, data.balance: 0 and curriculum.start: 1"))
+        if (self.curriculum.by == "given") != bool(self.curriculum.given):
+            what = f"{self.curriculum.by!r} does not go with curriculum.given {self.curriculum.given!r}"
+            wrong.append(Fault("curriculum.by", what, "set both, or neither"))
+        if self.resize.start < 1 and not family(self.model.family).any_size:
+            what = f"{self.model.family} takes images of one size alone"
+            wrong.append(Fault("resize.start", what, "set resize.start: 1, or choose a convolutional family"))
+        if wrong:
+            raise SpecError(*wrong)
         return self
 
     @classmethod
@@ -79,6 +102,7 @@ class TrialConfig(Part):
 
 SECTIONS: Mapping[str, type[Part]] = {
     "model": ModelConfig,
+    "data": DataConfig,
     "optim": OptimConfig,
     "schedule": ScheduleConfig,
     "augment": AugmentConfig,
@@ -87,20 +111,29 @@ SECTIONS: Mapping[str, type[Part]] = {
     "adversary": AdversaryConfig,
     "train": TrainConfig,
     "average": AverageConfig,
+    "curriculum": CurriculumConfig,
+    "resize": ResizeConfig,
 }
 """The parts of a configuration that a space may vary, by the first word of their keys."""
 
 STORED = (WEIGHTS, TEACHER)
 """Keys that name files of weights, none where they are empty."""
 
-FIXED_BY_STUDY = frozenset({"train.axis", "train.horizon", "train.reports", "train.threads"})
+FIXED_BY_STUDY = frozenset(
+    {"data.name", "data.digest", "data.folds", "data.fold"}
+    | {"train.axis", "train.horizon", "train.reports", "train.threads"}
+)
 """Keys that the `study:` part decides, so that trials can be compared."""
 
 
 def known_keys(family_name: str | None = None) -> frozenset[str]:
     """Every dotted key that a space may set, with the knobs of one family or of all."""
-    rows = [family(family_name)] if family_name else families().values()
-    nowhere = FIXED_BY_STUDY if any(row.residual for row in rows) else FIXED_BY_STUDY | {"model.drop_path"}
+    rows = [family(family_name)] if family_name else list(families().values())
+    nowhere = set(FIXED_BY_STUDY)
+    if not any(row.residual for row in rows):
+        nowhere.add("model.drop_path")
+    if not any(row.any_size for row in rows):
+        nowhere |= {f"resize.{field}" for field in ResizeConfig.model_fields}
     keys = {f"{section}.{field}" for section, part in SECTIONS.items() for field in part.model_fields}
     return frozenset(keys | {f"model.{knob}" for row in rows for knob in row.knobs}) - nowhere
 

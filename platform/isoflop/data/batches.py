@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from torch.nn.functional import interpolate
 
 from isoflop.config import AugmentConfig
 from isoflop.data.augmentation import Mix, augment, erase, erased
+from isoflop.data.order import Order, Shuffled
+from isoflop.data.rows import Rows
 from isoflop.seeds import derive
 
 
@@ -26,7 +28,7 @@ class Batches:
 
     def __init__(
         self,
-        images: npt.NDArray[np.uint8] | Tensor,
+        images: npt.NDArray[np.uint8] | Tensor | Rows,
         labels: npt.NDArray[np.int64] | Tensor,
         *,
         mean: Sequence[float],
@@ -34,15 +36,20 @@ class Batches:
         resolution: int,
         device: torch.device,
         classes: int = 0,
+        order: Order | None = None,
+        sides: Callable[[int], int] | None = None,
     ) -> None:
-        self.images, self.labels = _on(device, images), _on(device, labels)
+        """`order` is by default the plain one; `sides` says at how many pixels a side a step trains."""
+        self.images = images if isinstance(images, Rows) else _on(device, images)
+        self.labels = _on(device, labels)
+        self.order = order or Shuffled(len(self.labels), device)
+        self._sides = sides or (lambda _: resolution)
         self.resolution, self.classes = resolution, classes
         # One number for each place of a row of pixels (W * C), so that a subtraction has no short inner loop.
-        width = self.images.shape[3]
+        width = self.images[:1].shape[3]
         scale = torch.tensor(std, dtype=torch.float32, device=device) * 255
         self._scale = scale.clamp_min(1e-3).repeat(width)
         self._shift = (torch.tensor(mean, dtype=torch.float32, device=device) * 255).repeat(width)
-        self._order: tuple[tuple[int, int], Tensor] | None = None
 
     def __len__(self) -> int:
         """How many images there are."""
@@ -51,7 +58,7 @@ class Batches:
     def at(self, step: int, *, size: int, seed: int, config: AugmentConfig) -> tuple[Tensor, Tensor]:
         """The training batch of a step, counted from 0: images as the model sees them, and targets.
 
-        Every epoch visits each image once in a fresh order; what does not fill a batch is left out.
+        Which images these are, the order decides.
         """
         return next(self.pieces(step, size=size, piece=size, seed=seed, config=config))
 
@@ -62,10 +69,12 @@ class Batches:
 
         Targets are labels, or distributions over the classes (N, classes) where labels are mixed.
         """
-        epoch, place = divmod(step, max(1, len(self) // size))
-        chosen = self._epoch(seed, epoch)[place * size : (place + 1) * size]
+        chosen = self.order.at(step, size=size, seed=seed)
         generator = torch.Generator().manual_seed(derive(seed, "augment", step))
-        images, labels = augment(self.images.index_select(0, chosen), config, generator), self.labels[chosen]
+        images, labels = augment(self.gathered(chosen), config, generator), self.labels[chosen]
+        if isinstance(self.images, Rows) and self.images.away:
+            self.images.ahead(self.order.at(step + 1, size=size, seed=seed))
+        side = self._sides(step)
         boxes, mix = None, None
         if config.erasing:
             boxes = erased(images.shape, config.erasing, config.erasing_area, generator).to(images.device)
@@ -80,16 +89,16 @@ class Batches:
                 partners = self._values(others, None if boxes is None else boxes[:, own.partners])
                 values = own.images(values, partners)
                 targets = own.targets(targets, labels[own.partners], self.classes)
-            yield self._resized(values), targets
+            yield self._resized(values, side), targets
 
     def all(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Every image once in its stored order, unchanged."""
-        for images, labels in zip(torch.split(self.images, size), torch.split(self.labels, size), strict=True):
-            yield self.normalized(images), labels
+        for start in range(0, len(self), size):
+            yield self.normalized(self.images[start : start + size]), self.labels[start : start + size]
 
     def normalized(self, images: Tensor) -> Tensor:
         """Images as the model sees them: resized to its resolution, mean 0 and variance 1 by channel."""
-        return self._resized(self._scaled(images))
+        return self._resized(self._scaled(images), self.resolution)
 
     def _values(self, images: Tensor, boxes: Tensor | None) -> Tensor:
         """Images as numbers, boxes (4, N) being erased."""
@@ -103,18 +112,15 @@ class Batches:
         rows.sub_(self._shift).div_(self._scale)
         return values
 
-    def _resized(self, images: Tensor) -> Tensor:
-        """At the model's resolution."""
-        if images.shape[-1] == self.resolution == images.shape[-2]:
-            return images
-        side = (self.resolution, self.resolution)
-        return interpolate(images, side, mode="bilinear", align_corners=False, antialias=True)
+    def gathered(self, chosen: Tensor) -> Tensor:
+        """Images as stored, by their places."""
+        return self.images[chosen] if isinstance(self.images, Rows) else self.images.index_select(0, chosen)
 
-    def _epoch(self, seed: int, epoch: int) -> Tensor:
-        if self._order is None or self._order[0] != (seed, epoch):
-            generator = torch.Generator().manual_seed(derive(seed, "order", epoch))
-            self._order = (seed, epoch), torch.randperm(len(self), generator=generator).to(self.images.device)
-        return self._order[1]
+    def _resized(self, images: Tensor, side: int) -> Tensor:
+        """With so many pixels a side."""
+        if images.shape[-1] == side == images.shape[-2]:
+            return images
+        return interpolate(images, (side, side), mode="bilinear", align_corners=False, antialias=True)
 
 
 def _on(device: torch.device, values: npt.NDArray[Any] | Tensor) -> Tensor:

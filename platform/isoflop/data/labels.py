@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from isoflop.data.source import Item, Labels
 from isoflop.tasks import CLASSIFICATION, MULTILABEL, Kind
@@ -24,6 +25,13 @@ def labels_of(items: Sequence[Item], classes: int) -> Labels:
     for row, item in enumerate(items):
         found[row, list(item.classes)] = 1
     return found
+
+
+def strata_of(labels: Labels) -> npt.NDArray[np.int64]:
+    """A class for each image (N,) by which a share of them is drawn evenly: with several labels, their combination."""
+    if labels.ndim == 1:
+        return labels.astype(np.int64, copy=False)
+    return np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def counts_of(labels: Labels, classes: int) -> tuple[int, ...]:

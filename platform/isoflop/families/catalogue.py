@@ -324,6 +324,7 @@ BUILT_IN: tuple[Family, ...] = (
         variants={"ti": 224, "s": 224, "b": 224, "l": 224},
         knobs={"pool": ("token", "average")},
         parts={"activation": first("gelu", ACTIVATION), "init": INIT},
+        any_size=False,
         recipe={"optim.name": "adamw", "optim.lr": 1e-3, "optim.weight_decay": 0.05, "schedule.warmup": 0.1},
     ),
     Family(
@@ -335,6 +336,7 @@ BUILT_IN: tuple[Family, ...] = (
         published=4,
         variants={"t": 224, "s": 224, "b": 224},
         parts={"activation": first("gelu", ACTIVATION), "init": INIT},
+        any_size=False,
         recipe={"optim.name": "adamw", "optim.lr": 1e-3, "optim.weight_decay": 0.05, "schedule.warmup": 0.1},
     ),
     Family(
@@ -358,6 +360,7 @@ BUILT_IN: tuple[Family, ...] = (
         published=2,
         variants={"0": 224, "1": 224, "2": 224, "3": 224},
         parts={"activation": first("gelu", ACTIVATION), "init": INIT},
+        any_size=False,
         recipe={"optim.name": "adamw", "optim.lr": 1e-3, "optim.weight_decay": 0.05, "schedule.warmup": 0.1},
     ),
 )

@@ -40,6 +40,8 @@ class Family:
     """Building blocks that are exchanged once the net is made: name to kinds, first the one that the net is made of."""
     residual: bool = True
     """Whether there are residual paths, which `model.drop_path` drops."""
+    any_size: bool = True
+    """Whether a net takes images of any size, not only of the one it was made for: `resize.start` asks for that."""
     recipe: Mapping[str, Scalar] = field(default_factory=dict)
     """Where the family's usual recipe differs from the defaults of a configuration, by dotted key."""
     alpha: float = 1.2

@@ -12,11 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from isoflop.config import ModelConfig
+from isoflop.errors import Fault, SpecError
 from isoflop.models.counting import Peak, Tally, peak, undrawn
 from isoflop.models.field import Field, Fields
 from isoflop.models.net import LAYOUT, Net
 from isoflop.models.registry import build
 from isoflop.models.tensors import tensors
+from isoflop.scaling import smallest
 
 IMAGES = 2
 """Images that are counted with and divided by: batch norm refuses to train on one."""
@@ -82,35 +84,46 @@ class Cost:
         return {name: getattr(self, name) for name in names} | {"layers": layers}
 
 
-def cost(model: ModelConfig, *, image: tuple[int, int, int], classes: int, batch: int = 1, states: int = 2) -> Cost:
+def cost(
+    model: ModelConfig,
+    *,
+    image: tuple[int, int, int],
+    classes: int,
+    batch: int = 1,
+    states: int = 2,
+    share: float = 1.0,
+) -> Cost:
     """Count a model for images stored as (channels, height, width).
 
-    `states` is how many copies of the weights the optimizer keeps: two are Adam's, one is momentum's. The result is
-    kept, so asking again is free. Raises `SpecError` for a shape that cannot be.
+    `states` is how many copies of the weights the optimizer keeps: two are Adam's, one is momentum's. With a `share`
+    the same net sees images of that share of its resolution. The result is kept, so asking again is free. Raises
+    `SpecError` for a shape that cannot be, or images that the net does not take.
     """
-    return _cost(model.model_dump_json(), image, classes, batch, states)
+    return _cost(model.model_dump_json(), image, classes, batch, states, share)
 
 
 @lru_cache(maxsize=4096)
-def _cost(model_json: str, image: tuple[int, int, int], classes: int, batch: int, states: int) -> Cost:
-    peak, found = _counted(model_json, image, classes)
+def _cost(  # noqa: PLR0917 - the keys of a cache
+    model_json: str, image: tuple[int, int, int], classes: int, batch: int, states: int, share: float
+) -> Cost:
+    peak, found = _counted(model_json, image, classes, share)
     return replace(found, memory=peak.bytes(batch, states), batch=batch)
 
 
 @lru_cache(maxsize=4096)
-def _counted(model_json: str, image: tuple[int, int, int], classes: int) -> tuple[Peak, Cost]:
-    return count(ModelConfig.model_validate_json(model_json), image=image, classes=classes)
+def _counted(model_json: str, image: tuple[int, int, int], classes: int, share: float) -> tuple[Peak, Cost]:
+    return count(ModelConfig.model_validate_json(model_json), image=image, classes=classes, share=share)
 
 
-def count(model: ModelConfig, *, image: tuple[int, int, int], classes: int) -> tuple[Peak, Cost]:
+def count(model: ModelConfig, *, image: tuple[int, int, int], classes: int, share: float = 1.0) -> tuple[Peak, Cost]:
     """Count a model anew: the memory of a training as a function of its batch, and all that does not depend on it."""
     with undrawn():
         net = build(model, image=image, classes=classes).train()
-    side = net.shape.resolution
+    side = side_of(net, model, share)
     x = torch.empty(IMAGES, image[0], side, side, device="meta", memory_format=LAYOUT)
     fields = Fields(x)
     tally = Tally(net, fields)
-    with tally.watching(), _watched(net, tally, fields) as calls:
+    with tally.watching(), _watched(net, tally, fields) as calls, _taken(model, side, net.shape.resolution):
         net(x)
     last = fields.pooled or Field()
     spent = {name: flops // IMAGES for name, flops in tally.flops().items()}
@@ -130,6 +143,23 @@ def count(model: ModelConfig, *, image: tuple[int, int, int], classes: int) -> t
         layers=layers,
     )
     return peak(tally.operations, images=IMAGES, weights=tally.weights, buffers=tally.buffers), found
+
+
+def side_of(net: Net, model: ModelConfig, share: float) -> int:
+    """Pixels of a side of images at a share of a net's resolution, as its stem takes them."""
+    return net.shape.reduced(share, smallest(model.family, net.shape.stem)) if share < 1 else net.shape.resolution
+
+
+@contextmanager
+def _taken(model: ModelConfig, side: int, made: int) -> Iterator[None]:
+    """Raise `SpecError` where a net does not take images of another size than it was made for."""
+    try:
+        yield
+    except (RuntimeError, ValueError, AssertionError) as error:
+        if side == made:
+            raise
+        what = f"{model.family} made for {made} pixels does not take {side} ({str(error).partition(chr(10))[0]})"
+        raise SpecError(Fault("resize.start", what, "give a larger share, or 1 for none")) from None
 
 
 Call = tuple[str, nn.Module, Tensor, Field]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
 from itertools import islice
 
 from isoflop.journal.history import History
 from isoflop.plan import Proposal, Verdict
 from isoflop.planning.ladder import Ladder
+from isoflop.planning.length import Lengths
 from isoflop.planning.rungs import Rungs
 from isoflop.planning.spending import Spending
 from isoflop.planning.standing import Standing
@@ -25,14 +25,12 @@ ALIKE = 8
 class Progress:
     """How far a search has come. Equal histories give equal progress, followed step by step or taken in at once."""
 
-    def __init__(
-        self, spec: StudySpec, space: SearchSpace, images: int, history: History, teachers: Mapping[str, float]
-    ) -> None:
+    def __init__(self, spec: StudySpec, space: SearchSpace, lengths: Lengths, history: History) -> None:
         self.history = history
         self.standing = Standing(history)
         self.ladder = Ladder(spec, Rungs.of(spec))
         self.view = View(spec, space, self.ladder, self.standing)
-        self.spending = Spending(spec.budget, images, self.standing, self.view, teachers)
+        self.spending = Spending(spec.budget, lengths, self.standing, self.view)
         self.twins: dict[str, int] = {}
         """Which trial was the first with a fingerprint, of those that were not settled at once."""
         self.defaults: set[str] = set()

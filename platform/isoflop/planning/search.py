@@ -10,8 +10,8 @@ from isoflop.config import TrialConfig
 from isoflop.errors import SpecError, TrialError
 from isoflop.families import Scalar
 from isoflop.journal.history import History
-from isoflop.length import Length, beside
 from isoflop.plan import Decision, Price, Proposal, Verdict
+from isoflop.planning.length import Lengths
 from isoflop.planning.progress import Progress
 from isoflop.planning.samplers.build import build_sampler
 from isoflop.planning.samplers.protocol import Sampler
@@ -45,6 +45,11 @@ class SearchPlan:
     _progress: list[Progress] = field(default_factory=list, compare=False, repr=False)
     """What is known of the history that was decided on last, so that the next call need not begin anew."""
 
+    @cached_property
+    def lengths(self) -> Lengths:
+        """How long trainings of its configurations are."""
+        return Lengths(images=self.images, price=self.price, teachers=self.teachers)
+
     def __call__(self, history: History) -> Decision:
         """Start the next trial if it may start; judge those at rungs."""
         progress = self._follow(history)
@@ -60,7 +65,7 @@ class SearchPlan:
 
     def _follow(self, history: History) -> Progress:
         if not self._progress or self._progress[0].history is not history:
-            self._progress[:] = [Progress(self.spec, self.space, self.images, history, self.teachers)]
+            self._progress[:] = [Progress(self.spec, self.space, self.lengths, history)]
         self._progress[0].advance()
         return self._progress[0]
 
@@ -147,9 +152,8 @@ class SearchPlan:
         values = {"parameters": found.parameters, "flops": found.flops, "memory": found.memory}
         reasons = [_broken([c for c in self.spec.constraints if c.quantity in values], values)]
         try:
-            more = beside(config.adversary, config.distill, flops=found.flops, teachers=self.teachers)
-            Length.of(config.train, images=self.images, flops=found.flops, more=more)
-        except TrialError as error:
+            self.lengths.of(config, found.flops)
+        except (SpecError, TrialError) as error:
             reasons.append(str(error))
         return values, "; ".join(filter(None, reasons))
 

@@ -6,11 +6,10 @@ a trial may be suggested, whatever has been trained beyond that, and only grows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from isoflop.config import AdversaryConfig, DistillConfig, TrainConfig, nest
-from isoflop.length import Length, beside
+from isoflop.config import TrialConfig
+from isoflop.length import Length
 from isoflop.plan import Verdict
+from isoflop.planning.length import Lengths
 from isoflop.planning.standing import Standing
 from isoflop.planning.view import View
 from isoflop.records import Trial
@@ -20,11 +19,9 @@ from isoflop.study_spec import Budget
 class Spending:
     """Epochs and training FLOPs of a study's trials."""
 
-    def __init__(
-        self, budget: Budget, images: int, standing: Standing, view: View, teachers: Mapping[str, float]
-    ) -> None:
+    def __init__(self, budget: Budget, lengths: Lengths, standing: Standing, view: View) -> None:
         self.budget, self.standing, self.view = budget, standing, view
-        self._images, self._teachers = images, teachers
+        self._of = lengths
         self._charges = 0
         self._taken = 0
         self._lengths: dict[int, Length] = {}
@@ -70,13 +67,5 @@ class Spending:
 
     def _length(self, trial: Trial) -> Length:
         if trial.number not in self._lengths:
-            parts = nest(trial.config)
-            more = beside(
-                AdversaryConfig.model_validate(parts.get("adversary", {})),
-                DistillConfig.model_validate(parts.get("distill", {})),
-                flops=trial.flops,
-                teachers=self._teachers,
-            )
-            train = TrainConfig.model_validate(parts["train"])
-            self._lengths[trial.number] = Length.of(train, images=self._images, flops=trial.flops, more=more)
+            self._lengths[trial.number] = self._of.of(TrialConfig.from_params(trial.config), trial.flops)
         return self._lengths[trial.number]

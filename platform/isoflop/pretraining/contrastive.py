@@ -62,24 +62,23 @@ class Views:
 
     def __init__(self, batches: Batches, config: AugmentConfig) -> None:
         self.batches, self.config = batches, config
-        self._order: tuple[tuple[int, int], Tensor] | None = None
 
     def pieces(
         self, step: int, *, size: int, piece: int, seed: int, config: AugmentConfig
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """The training batch of a step, in pieces of so many images, each with its two views."""
-        epoch, place = divmod(step, max(1, len(self.batches) // size))
-        chosen = self._epoch(seed, epoch)[place * size : (place + 1) * size]
-        views = self._drawn(self.batches.images[chosen], config, derive(seed, "views", step))
+        chosen = self.batches.order.at(step, size=size, seed=seed)
+        views = self._drawn(self.batches.gathered(chosen), config, derive(seed, "views", step))
         parts = (torch.split(part, piece) for part in (*views, self.batches.labels[chosen]))
         for first, second, labels in zip(*parts, strict=True):
             yield self._seen(first, second), labels
 
     def all(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Every image once in its stored order, its views drawn alike each time."""
-        splits = zip(torch.split(self.batches.images, size), torch.split(self.batches.labels, size), strict=True)
-        for place, (images, labels) in enumerate(splits):
-            yield self._seen(*self._drawn(images, self.config, derive(0, "views", place))), labels
+        for place, start in enumerate(range(0, len(self.batches), size)):
+            part = slice(start, start + size)
+            views = self._drawn(self.batches.images[part], self.config, derive(0, "views", place))
+            yield self._seen(*views), self.batches.labels[part]
 
     def _drawn(self, images: Tensor, config: AugmentConfig, seed: int) -> tuple[Tensor, Tensor]:
         generator = torch.Generator().manual_seed(seed)
@@ -88,14 +87,6 @@ class Views:
     def _seen(self, *views: Tensor) -> Tensor:
         """Views (N, 2, C, H, W) as the model sees them."""
         return torch.stack([self.batches.normalized(view) for view in views], 1)
-
-    def _epoch(self, seed: int, epoch: int) -> Tensor:
-        """Images in the order of an epoch."""
-        if self._order is None or self._order[0] != (seed, epoch):
-            generator = torch.Generator().manual_seed(derive(seed, "order", epoch))
-            order = torch.randperm(len(self.batches), generator=generator)
-            self._order = (seed, epoch), order.to(self.batches.images.device)
-        return self._order[1]
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:

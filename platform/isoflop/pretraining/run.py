@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from isoflop.config import PretrainConfig, TrialConfig
+from isoflop.data.batches import Batches
 from isoflop.errors import Fault, SpecError
 from isoflop.models import Net, build, cost
 from isoflop.models.counting import undrawn
@@ -15,7 +16,7 @@ from isoflop.pretraining.contrastive import VIEWS, Contrast, Contrastive, Views
 from isoflop.pretraining.masked import Masked, Masks, Painting, patch_of
 from isoflop.records import Artifact
 from isoflop.seeds import derive
-from isoflop.trained import artifact, batches
+from isoflop.trained import artifact
 from isoflop.training.fit import Split
 from isoflop.training.task import Task
 from isoflop.trial import TrialRun
@@ -128,8 +129,9 @@ class PretrainRun(TrialRun):
             model = self.config.model.model_copy(update={"weights": ""})
             return build(model, image=self.prepared.shape, classes=1).eval()
 
-    def _counted(self) -> int:
+    def _counted(self, share: float = 1.0) -> int:
         """FLOPs of an image: of both views, and of the method's head in place of the net's."""
+        assert share == 1, "images do not grow"
         found = cost(self.config.model, image=self.prepared.shape, classes=len(self.prepared.classes))
         body = sum(layer.flops for layer in found.layers if not layer.auxiliary and layer.name.split(".")[0] == "body")
         with torch.device("meta"):
@@ -141,8 +143,8 @@ class PretrainRun(TrialRun):
             return Contrast(self.how.temperature, self.config.train.piece)
         return Painting()
 
-    def _split(self, name: str) -> Split:
-        found = batches(self.prepared, name, self.net, self.device)
+    def _seen(self, found: Batches) -> Split:
+        """Images as the method sees them."""
         if self.how.method == "simclr":
             return Views(found, self.config.augment)
         patch = self.how.patch or patch_of(self.net.shape.resolution, self.net.shape.stem)
@@ -153,6 +155,8 @@ def _faults(config: TrialConfig) -> Iterator[Fault]:
     """What makes no sense without labels."""
     if config.train.freeze:
         yield Fault("train.freeze", "true leaves nothing to be learned without labels", "leave it out")
+    if config.resize.start < 1:
+        yield Fault("resize.start", f"{config.resize.start:g}: images of a pretraining do not grow", "leave it out")
     if config.distill.teacher:
         yield Fault("distill.teacher", f"{config.distill.teacher} knows labels, which are not used", "leave it out")
     if config.adversary.turns:

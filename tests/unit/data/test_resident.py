@@ -6,11 +6,14 @@ import weakref
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
+from isoflop.config import DataConfig
 from isoflop.data import open_prepared, prepare
-from isoflop.data.resident import resident
+from isoflop.data.feed import Feed
+from isoflop.data.resident import _on, kept_on, resident
 
 CPU = torch.device("cpu")
 
@@ -55,3 +58,40 @@ def test_another_set_takes_its_place(folder: Path, tmp_path: Path):
     other = prepare("digits", root=tmp_path).path
     assert resident(open_prepared(other), "train", CPU)[0].shape[1:] == (1, 8, 8)
     assert gone() is None
+
+
+def test_a_file_larger_than_memory_is_mapped(tmp_path: Path):
+    """Linux refuses to map more than it has where it must set memory aside for writes."""
+    images = np.lib.format.open_memmap(
+        tmp_path / "large.npy", "w+", np.uint8, (4, 1, psutil.virtual_memory().total + psutil.swap_memory().total)
+    )  # a file with a hole: it takes no room
+    found = _on(CPU, np.load(tmp_path / "large.npy", mmap_mode="r"))
+    assert found.shape == images.shape
+    assert found[3, 0, -1] == 0
+
+
+def test_a_split_too_large_for_a_device_stays_on_the_host(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    prepared = open_prepared(folder)
+    size = prepared.split("train")[0].nbytes
+    device = torch.device("meta")
+    for free, home in ((2 * size, device), (2 * size - 1, CPU), (None, device)):
+        monkeypatch.setattr("isoflop.data.resident.free_memory", lambda _, free=free: free)
+        assert kept_on(prepared, "train", device) == home
+
+
+def test_what_is_there_already_stays_however_little_is_left(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    prepared = open_prepared(folder)
+    resident(prepared, "train", torch.device("meta"))
+    monkeypatch.setattr("isoflop.data.resident.free_memory", lambda _: 0)
+    assert kept_on(prepared, "train", torch.device("meta")) == torch.device("meta")
+    assert kept_on(prepared, "val", torch.device("meta")) == CPU
+
+
+def test_a_whole_split_is_fed_as_the_stored_tensor_itself(folder: Path):
+    prepared = open_prepared(folder)
+    feed = Feed.of(prepared, "train", DataConfig(name="x"), CPU)
+    assert feed.images is resident(prepared, "train", CPU)[0]
+    part = Feed.of(prepared, "train", DataConfig(name="x", fraction=0.25), CPU)
+    assert part.home == CPU
+    assert torch.equal(part.images[:9], feed.images[torch.from_numpy(part.portion.places[:9])])
+    assert torch.equal(part.labels, feed.labels[torch.from_numpy(part.portion.places)])
