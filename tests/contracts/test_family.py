@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from isoflop.config import ModelConfig
+from isoflop.errors import SpecError
 from isoflop.families import families, family
 from isoflop.models import Net, build, cost
 from isoflop.models.registry import builder
@@ -243,6 +244,28 @@ def test_flops_grow_with_every_step_of_resolution(name):
         least = smallest(name, stem)
         sizes = sorted({*range(least, least + 6 * stem, stem), max(least, 64), 224})
         assert rises([flops(name, size=size, stem=stem, width=0.125, depth=0.1) for size in sizes])
+
+
+@every_family
+def test_the_row_says_whether_a_net_takes_images_of_any_size(name):
+    """Trained on images of three quarters and a half of a side; where it does not take them, counting says so."""
+    model = net(name, size=64, channels=3)
+    for side in (48, 32):
+        try:
+            taken = bool(loss(model.train(), images(size=side, channels=3)).isfinite())
+        except (RuntimeError, ValueError, AssertionError):
+            taken = False
+        settings = ModelConfig(family=name, stem=model.shape.stem, **SMALL)
+        if taken:
+            found = cost(settings, image=(3, 64, 64), classes=CLASSES, share=side / 64)
+            with FlopCounterMode(display=False) as counter, torch.no_grad():
+                model.eval()(images(1, size=side, channels=3))
+            assert found.flops == counter.get_total_flops()
+        else:
+            with pytest.raises(SpecError, match=f"resize.start: {name} made for 64 pixels does not take {side} "):
+                cost(settings, image=(3, 64, 64), classes=CLASSES, share=side / 64)
+        if (name, side) != ("inception_v3", 32):  # its auxiliary head, which only training asks, has a window of 5 x 5
+            assert taken == family(name).any_size
 
 
 @every_family

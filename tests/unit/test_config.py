@@ -136,6 +136,22 @@ def test_a_knob_has_its_familys_first_value_by_default():
             "model.block: 'big' is not a legal value of resnet; give one of: published, bottleneck, basic",
         ),
         ({"model.stem": 3}, "model.stem: 3 is not a legal value of resnet; give one of: 1, 2, 4"),
+        ({"data.fraction": 0}, "data.fraction: 0 is too small; give more than 0"),
+        ({"data.folds": 1}, "data.folds: 1 fold leaves nothing to train on; give 2 or more, or 0 for none"),
+        ({"data.fold": 2}, "data.fold: there is no fold 2 of 0, counted from 0; set data.folds too"),
+        ({"data.folds": 5, "data.fold": 5}, "data.fold: there is no fold 5 of 5, counted from 0; give 0 to 4"),
+        (
+            {"data.balance": 0.5, "curriculum.start": 0.5},
+            "data.balance: 0.5 and a curriculum both decide which images a step sees; set data.balance: 0 or curric",
+        ),
+        ({"data.window": 9, "data.balance": 1}, "data.window: 9 reads in blocks, and balance or a curriculum anywhere"),
+        ({"curriculum.by": "given"}, "curriculum.by: 'given' does not go with curriculum.given ''; set both, or nei"),
+        ({"curriculum.given": "x"}, "curriculum.given: 'x' "),
+        ({"resize.stages": 1}, "resize.stages: 1 is too small; give 2 or more"),
+        (
+            {"resize.start": 0.5, "model.family": "vit"},
+            "resize.start: vit takes images of one size alone; set resize.start: 1, or choose a convolutional family",
+        ),
     ],
 )
 def test_a_fault_stands_under_its_key_with_the_remedy(params: dict[str, Any], line: str):

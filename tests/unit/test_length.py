@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isoflop.config import TrainConfig
+from isoflop.config import TrainConfig, TrialConfig
 from isoflop.errors import TrialError
-from isoflop.length import Length
+from isoflop.length import Length, Stage
 
 
 def test_epochs():
@@ -46,3 +46,49 @@ def test_reports_ascend_to_the_last_step(batch: int, images: int, horizon: float
     assert len(set(length.reports)) == reports
     assert list(length.reports) == sorted(length.reports)
     assert length.reports[-1] == length.steps
+
+
+def grown(**train: object) -> Length:
+    """Four stages of which the first costs a quarter; the last begins after three quarters."""
+    stages = [Stage(begins, flops) for begins, flops in ((0.0, 25), (0.25, 49), (0.5, 70), (0.75, 100))]
+    return Length.of(TrainConfig(batch_size=10, **train), images=100, flops=100, stages=stages)
+
+
+def test_steps_on_smaller_images_cost_less():
+    length = grown(horizon=4, reports=4)
+    assert [length.stage(step) for step in (0, 9, 10, 19, 20, 29, 30, 39)] == [0, 0, 1, 1, 2, 2, 3, 3]
+    paid = [length.spent(step + 1) - length.spent(step) for step in range(40)]
+    assert paid == [3 * 10 * flops for flops in (25, 49, 70, 100) for _ in range(10)]
+    assert length.fidelity(40) == 4
+
+
+@given(horizon=st.floats(1e4, 1e6))
+def test_a_horizon_in_flops_is_used_up_where_images_grow_too(horizon: float):
+    length = grown(axis="flops", horizon=horizon, reports=1)
+    assert length.spent(length.steps) <= horizon
+    longer = grown(axis="images", horizon=10 * (length.steps + 1), reports=1)
+    assert longer.spent(length.steps + 1) > horizon
+    assert (
+        length.steps
+        > Length.of(TrainConfig(batch_size=10, axis="flops", horizon=horizon, reports=1), images=100, flops=100).steps
+    )
+    assert length.fidelity(length.steps) == length.spent(length.steps)
+
+
+def test_stages_grow_evenly_to_the_models_resolution():
+    params = {"model.family": "resnet", "data.name": "x", "train.reports": 1}
+    config = TrialConfig.from_params({**params, "resize.start": 0.4, "resize.until": 0.6, "resize.stages": 4})
+    begins, shares = zip(*config.resize.plan(), strict=True)
+    assert begins == pytest.approx((0, 0.2, 0.4, 0.6))
+    assert shares == pytest.approx((0.4, 0.6, 0.8, 1))
+    asked: list[float] = []
+    length = Length.of_trial(config, images=640, flops=9, flops_at=lambda share: asked.append(share) or 9 * share**2)
+    assert asked == pytest.approx([0.4, 0.6, 0.8])
+    assert [stage.flops for stage in length.stages] == pytest.approx([1.44, 3.24, 5.76, 9])
+
+
+def test_without_resizing_there_are_no_stages():
+    config = TrialConfig.from_params({"model.family": "resnet", "data.name": "x", "train.reports": 1})
+    length = Length.of_trial(config, images=640, flops=9, flops_at=lambda _: pytest.fail("nothing to count"))
+    assert length == Length.of(config.train, images=640, flops=9)
+    assert length.stage(50) == 0

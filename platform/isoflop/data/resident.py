@@ -53,7 +53,7 @@ def resident(prepared: PreparedData, split: str, device: torch.device) -> tuple[
             found = _RESIDENTS[device] = _Resident(str(prepared.path), prepared.digest)
         if split not in found.splits:
             images, labels = prepared.split(split)
-            found.splits[split] = _on(device, images), _on(device, labels)
+            found.splits[split] = mapped(images).to(device), mapped(labels).to(device)
         return found.splits[split]
 
 
@@ -75,8 +75,8 @@ def free_memory(device: torch.device) -> int | None:
     return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else None
 
 
-def _on(device: torch.device, array: npt.NDArray[Any]) -> Tensor:
-    """A mapped array on a device. Torch wants no read-only memory, so it is mapped again, writes staying private.
+def mapped(array: npt.NDArray[Any]) -> Tensor:
+    """A mapped array as a tensor. Torch wants no read-only memory, so it is mapped again, writes staying private.
 
     Linux would set memory aside for such writes, and refuse a file larger than its memory, so it is told not to.
     """
@@ -84,6 +84,6 @@ def _on(device: torch.device, array: npt.NDArray[Any]) -> Tensor:
     assert array.filename is not None
     with Path(array.filename).open("rb") as file:
         flags, rights = mmap.MAP_PRIVATE | NO_RESERVE, mmap.PROT_READ | mmap.PROT_WRITE
-        mapped = mmap.mmap(file.fileno(), array.offset + array.nbytes, flags=flags, prot=rights)
-    again = np.frombuffer(mapped, array.dtype, offset=array.offset).reshape(array.shape)
-    return torch.from_numpy(again).to(device)
+        again = mmap.mmap(file.fileno(), array.offset + array.nbytes, flags=flags, prot=rights)
+    found = np.frombuffer(again, array.dtype, offset=array.offset).reshape(array.shape)
+    return torch.from_numpy(found)

@@ -13,7 +13,7 @@ import torch
 from isoflop.config import DataConfig
 from isoflop.data import open_prepared, prepare
 from isoflop.data.feed import Feed
-from isoflop.data.resident import _on, kept_on, resident
+from isoflop.data.resident import kept_on, mapped, resident
 
 CPU = torch.device("cpu")
 
@@ -65,7 +65,7 @@ def test_a_file_larger_than_memory_is_mapped(tmp_path: Path):
     images = np.lib.format.open_memmap(
         tmp_path / "large.npy", "w+", np.uint8, (4, 1, psutil.virtual_memory().total + psutil.swap_memory().total)
     )  # a file with a hole: it takes no room
-    found = _on(CPU, np.load(tmp_path / "large.npy", mmap_mode="r"))
+    found = mapped(np.load(tmp_path / "large.npy", mmap_mode="r"))
     assert found.shape == images.shape
     assert found[3, 0, -1] == 0
 
