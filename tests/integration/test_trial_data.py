@@ -123,7 +123,7 @@ def test_cross_validation_validates_each_image_once_and_widens_the_interval(home
     assert interval.mean == pytest.approx(values.mean())
     half = 4.302653 * values.std(ddof=1) * (1 / 3 + 1 / 2) ** 0.5  # Student's t at 2 degrees of freedom
     assert (interval.low, interval.high) == pytest.approx((values.mean() - half, values.mean() + half), rel=1e-6)
-    with pytest.raises(SpecError, match="is one fold of 3 already; leave data.folds and data.fold out"):
+    with pytest.raises(SpecError, match=r"is one fold of 3 already; leave data.folds and data.fold out"):
         cross_validate(config(**WAYS["fold"]), data=home.data / "digits")
 
 
@@ -136,7 +136,7 @@ def test_shards_are_read_window_by_window(home: Home, tmp_path: Path):
     assert tuple(record.step for record in run) == run.fit.length.reports
     whole = run_trial(config(**{"data.window": 0, "data.balance": 1}), 0, data=made, device=CPU)
     assert isinstance(whole.fit.train.order, Balanced)
-    with pytest.raises(DataError, match="data set digits: is read in shards, and .* anywhere; set data.window: 0"):
+    with pytest.raises(DataError, match=r"data set digits: is read in shards, and .* anywhere; set data.window: 0"):
         run_trial(config(**{"data.balance": 1}), 0, data=made, device=CPU)
 
 

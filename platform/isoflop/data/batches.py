@@ -71,7 +71,8 @@ class Batches:
         """
         chosen = self.order.at(step, size=size, seed=seed)
         generator = torch.Generator().manual_seed(derive(seed, "augment", step))
-        images, labels = augment(self.gathered(chosen), config, generator), self.labels[chosen]
+        images = augment(self.images.index_select(0, chosen), config, generator)
+        labels = self.labels.index_select(0, chosen.to(self.labels.device))
         if isinstance(self.images, Rows) and self.images.away:
             self.images.ahead(self.order.at(step + 1, size=size, seed=seed))
         side = self._sides(step)
@@ -111,10 +112,6 @@ class Batches:
         rows = values.permute(0, 2, 3, 1).view(-1, len(self._scale))
         rows.sub_(self._shift).div_(self._scale)
         return values
-
-    def gathered(self, chosen: Tensor) -> Tensor:
-        """Images as stored, by their places."""
-        return self.images[chosen] if isinstance(self.images, Rows) else self.images.index_select(0, chosen)
 
     def _resized(self, images: Tensor, side: int) -> Tensor:
         """With so many pixels a side."""

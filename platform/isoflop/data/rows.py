@@ -34,10 +34,18 @@ class Rows:
         """How many images there are."""
         return self.ends[-1] if self.places is None else len(self.places)
 
-    def __getitem__(self, chosen: Tensor | slice) -> Tensor:
-        """Images (n, C, H, W) on the device, by their places or in their order."""
-        if isinstance(chosen, slice):
-            chosen = torch.arange(*chosen.indices(len(self)), device=self.kept)
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the images."""
+        return self.parts[0].dtype
+
+    def __getitem__(self, run: slice) -> Tensor:
+        """Images (n, C, H, W) on the device, in their order."""
+        return self.index_select(0, torch.arange(*run.indices(len(self)), device=self.kept))
+
+    def index_select(self, dim: int, chosen: Tensor) -> Tensor:
+        """Images (n, C, H, W) on the device, by their places (n,), which are where the images are kept."""
+        assert dim == 0, "images are chosen, nothing of them"
         coming, self._coming = self._coming, None
         awaited = coming is not None and torch.equal(coming[0], chosen)
         found = coming[1].result() if coming is not None and awaited else self._gather(chosen)

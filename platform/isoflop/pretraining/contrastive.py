@@ -68,7 +68,7 @@ class Views:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """The training batch of a step, in pieces of so many images, each with its two views."""
         chosen = self.batches.order.at(step, size=size, seed=seed)
-        views = self._drawn(self.batches.gathered(chosen), config, derive(seed, "views", step))
+        views = self._drawn(self.batches.images.index_select(0, chosen), config, derive(seed, "views", step))
         parts = (torch.split(part, piece) for part in (*views, self.batches.labels[chosen]))
         for first, second, labels in zip(*parts, strict=True):
             yield self._seen(first, second), labels

@@ -10,8 +10,9 @@ import psutil
 import pytest
 import torch
 
-from isoflop.config import DataConfig
+from isoflop.config import AugmentConfig, DataConfig
 from isoflop.data import open_prepared, prepare
+from isoflop.data.batches import Batches
 from isoflop.data.feed import Feed
 from isoflop.data.resident import kept_on, mapped, resident
 
@@ -95,3 +96,27 @@ def test_a_whole_split_is_fed_as_the_stored_tensor_itself(folder: Path):
     assert part.home == CPU
     assert torch.equal(part.images[:9], feed.images[torch.from_numpy(part.portion.places[:9])])
     assert torch.equal(part.labels, feed.labels[torch.from_numpy(part.portion.places)])
+
+
+def test_an_epoch_of_a_map_takes_memory_for_a_batch_alone(tmp_path: Path):
+    count = 256
+    stored = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, (count, 3, 512, 256))
+    stored[:] = np.arange(count, dtype=np.uint8)[:, None, None, None]
+    stored.flush()
+    images = mapped(np.load(tmp_path / "images.npy", mmap_mode="r"))
+    split = Batches(images, torch.arange(count), mean=[0.0] * 3, std=[1.0] * 3, resolution=16, device=CPU)
+    plain = AugmentConfig()
+    split.at(0, size=4, seed=0, config=plain)
+    before, seen, held = private(), [], []
+    for step in range(count // 4):
+        pixels, _ = split.at(step, size=4, seed=1, config=plain)
+        seen += [round(float(one[0, 0, 0]) * 255) for one in pixels]
+        held.append(private())
+    assert sorted(seen) == list(range(count))
+    assert max(held) - before < images.nbytes / 3
+
+
+def private() -> int:
+    """Bytes that this process holds for itself: what is mapped from files is left out."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))

@@ -33,7 +33,7 @@ def test_they_are_indexed_as_one_tensor(parts, places):
     whole = BOTH if places is None else BOTH[places]
     assert len(rows) == len(whole)
     chosen = torch.tensor([4, 0, 3, 0])
-    assert torch.equal(rows[chosen], whole[chosen])
+    assert torch.equal(rows.index_select(0, chosen), whole[chosen])
     assert torch.equal(rows[1:4], whole[1:4])
     assert torch.equal(torch.cat([rows[at : at + 2] for at in range(0, len(rows), 2)]), whole)
 
@@ -41,9 +41,9 @@ def test_they_are_indexed_as_one_tensor(parts, places):
 def test_what_is_gathered_ahead_is_not_gathered_again():
     rows = Away(FIRST, SECOND)
     one, two = torch.tensor([0, 8]), torch.tensor([9, 3])
-    assert torch.equal(rows[one], BOTH[one])
+    assert torch.equal(rows.index_select(0, one), BOTH[one])
     rows.ahead(two)
-    assert torch.equal(rows[two], BOTH[two])
+    assert torch.equal(rows.index_select(0, two), BOTH[two])
     assert rows.gathered == [[0, 8], [9, 3]]
 
 
@@ -51,8 +51,8 @@ def test_what_was_gathered_ahead_in_vain_is_left():
     rows = Away(BOTH)
     one, two = torch.tensor([0, 8]), torch.tensor([9, 3])
     rows.ahead(two)
-    assert torch.equal(rows[one], BOTH[one])
-    assert torch.equal(rows[two], BOTH[two])
+    assert torch.equal(rows.index_select(0, one), BOTH[one])
+    assert torch.equal(rows.index_select(0, two), BOTH[two])
 
 
 def test_a_fault_of_gathering_ahead_is_told():
@@ -60,4 +60,4 @@ def test_a_fault_of_gathering_ahead_is_told():
     beyond = torch.tensor([99])
     rows.ahead(beyond)
     with pytest.raises(IndexError, match="out of range"):
-        rows[beyond]
+        rows.index_select(0, beyond)

@@ -35,7 +35,9 @@ def test_a_space_may_set_a_fraction_and_resizing_but_no_fold():
     made = plan(space=space)
     config = made.settled(0, {"data.fraction": 0.5}, source="test").config
     assert (config["data.fraction"], config["data.name"], config["data.folds"]) == (0.5, "digits", 0)
-    with pytest.raises(ValueError, match="data.fold: is decided by the study; leave it out: a search validates on one"):
+    with pytest.raises(
+        ValueError, match=r"data.fold: is decided by the study; leave it out: a search validates on one"
+    ):
         plan(space={"model.family": "resnet", "data.fold": 1})
-    with pytest.raises(ValueError, match="resize.start: is a setting of .* alone"):
+    with pytest.raises(ValueError, match=r"resize.start: is a setting of .* alone"):
         plan(space={"model.family": {"choice": ["resnet", "vit"]}, "resize.start": 0.5})
