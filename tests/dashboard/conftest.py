@@ -11,7 +11,7 @@ import streamlit as st
 
 from isoflop.journal.sqlite import SqliteJournal
 from isoflop.records import State
-from tests.made_up import CONFIG, Writer
+from tests.made_up import CONFIG, DATA, Writer
 
 HOSTILE = "<img src=x onerror=alert(1)> **b** [x](javascript:alert(1)) $a$ `c` :red[d]"
 
@@ -47,6 +47,18 @@ def small(home: Path, journal: SqliteJournal) -> Path:
             finalists.stored(home, number, replicate, "val", np.arange(400) < right)
             finalists.stored(home, number, replicate, "test", np.arange(400) < right - 4)
             finalists.opened(number, replicate, (right - 4) / 400)
+    return home
+
+
+@pytest.fixture
+def several(home: Path, journal: SqliteJournal) -> Path:
+    """Finalists of a set with several labels an image, whose study picks by the loss."""
+    spec = {"space": {}, "study": {"name": "x", "objectives": [{"metric": "val_loss"}]}}
+    data = DATA | {"task": "multilabel"}
+    Writer(journal, "x-1", spec=spec, data=data).trial(0, [0.5, 0.8], State.COMPLETE)
+    finalists = Writer(journal, "x-1-finalists", plan="finalists", parent="x-1", spec=spec, data=data)
+    for number, value in enumerate((0.6, 0.9)):
+        finalists.trial(number, [value], State.COMPLETE, source="x-1/0")
     return home
 
 

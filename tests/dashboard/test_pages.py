@@ -33,12 +33,21 @@ def test_where_nothing_was_run_a_page_says_what_to_do(request: pytest.FixtureReq
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("state", ["small", "unfinished", "hostile"])
+@pytest.mark.parametrize("state", ["small", "several", "unfinished", "hostile"])
 def test_a_page_shows_what_there_is(request: pytest.FixtureRequest, page: str, state: str) -> None:
     request.getfixturevalue(state)
     app = opened(page)
     assert not app.exception
     assert len(app.dataframe) >= 1
+
+
+def test_a_board_is_that_of_the_metric_that_picks(several: Path) -> None:
+    app = opened(PAGES[0])
+    frame = app.dataframe[0].value
+    assert frame["run"].tolist() == ["x-1-finalists/1", "x-1-finalists/0"]
+    assert frame["val"].tolist() == ["0.1000", "0.4000"]
+    assert "Loss at its cost" in [element.value for element in app.subheader]
+    assert {tile.label: tile.value for tile in app.metric}["Test loss of the pick"] == "-"
 
 
 def test_leaderboard_has_the_board_of_the_command_line(small: Path) -> None:

@@ -163,7 +163,8 @@ def test_stored_predictions_give_the_metrics_on_the_board(home: Home, final: Stu
 
 def test_artifacts_are_as_the_journal_says(home: Home, final: Study):
     artifacts = final.store.history(final.id).artifacts
-    assert {kind for _, kind in artifacts} == {"weights", "val_predictions", "test_predictions"}
+    splits = {f"{split}_{what}" for split in ("val", "test") for what in ("predictions", "report")}
+    assert {kind for _, kind in artifacts} == {"weights", *splits}
     for facts in artifacts.values():
         assert hashlib.sha256(Path(facts["path"]).read_bytes()).hexdigest() == facts["sha256"]
 
