@@ -52,7 +52,7 @@ class JobTraining:
             found = measure_latency(
                 self.config.model,
                 image=prepared.shape,
-                classes=len(prepared.classes),
+                classes=prepared.outputs,
                 batch=self.job.batch,
                 passes=self.job.passes,
                 threads=self.config.train.threads,

@@ -233,7 +233,7 @@ def search_plan(spec: Spec, prepared: PreparedData, home: Home | None = None) ->
         digest=prepared.digest,
         images=len(prepared.split("train")[1]),
         code=code_version(),
-        price=partial(_price, image=prepared.shape, classes=len(prepared.classes), stored=stored),
+        price=partial(_price, image=prepared.shape, classes=prepared.outputs, stored=stored),
         teachers={name: about.origin.forward for name, about in stored.items() if about.origin},
     )
 

@@ -37,7 +37,7 @@ from isoflop.tasks import TEST, USUAL, Kind, kind_of
 from isoflop.training.adversary import Attack, Pixels, whole
 from isoflop.training.fit import outputs
 from isoflop.training.objective import Supervised
-from isoflop.training.task import Classification
+from isoflop.training.task import TASKS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +73,7 @@ class Facts:
 def load_net(folder: Path, device: torch.device | None = None) -> tuple[Net, Facts]:
     """The net of a finished training from the weights that it left in a folder. Raises as `left` does."""
     weights, facts, _ = left(folder)
-    net = build(facts.config.model, image=facts.image, classes=len(facts.classes), seed=0)
+    net = build(facts.config.model, image=facts.image, classes=facts.task.outputs(len(facts.classes)), seed=0)
     net.load_state_dict(weights)
     return net.to(device or fastest()).to(memory_format=LAYOUT).eval(), facts
 
@@ -234,7 +234,7 @@ def predict_attacked(
     """
     images = batches(prepared, Feed.of(prepared, split, DataConfig(name=prepared.name), device), net, device)
     attack = Attack(adversary, Pixels(prepared.mean, prepared.std, device))
-    against = Supervised(Classification(LossConfig()))
+    against = Supervised(TASKS[prepared.task.name](LossConfig()))
     found, targets = [], []
     net.eval()
     for place, (clean, labels) in enumerate(images.all(size)):

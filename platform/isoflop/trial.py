@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from isoflop.config import TrialConfig
+from isoflop.config import TEACHER, TrialConfig
 from isoflop.data import PreparedData
 from isoflop.data.batches import Batches
 from isoflop.data.feed import Feed
@@ -27,7 +27,7 @@ from isoflop.models.latency import fastest
 from isoflop.models.net import LAYOUT
 from isoflop.records import Artifact, Record
 from isoflop.seeds import derive
-from isoflop.tasks import VAL
+from isoflop.tasks import CLASSIFICATION, VAL
 from isoflop.teacher import load_teacher
 from isoflop.trained import artifact, batches, open_for, save_answers, save_weights
 from isoflop.training import checkpoint
@@ -181,7 +181,7 @@ class TrialRun(Iterator[Record]):
 
     def _counted(self, share: float = 1.0) -> int:
         """FLOPs of one image's forward pass, at a share of the model's resolution."""
-        image, classes = self.prepared.shape, len(self.prepared.classes)
+        image, classes = self.prepared.shape, self.prepared.outputs
         return cost(self.config.model, image=image, classes=classes, share=share).flops
 
     def _length(self, flops: float) -> Length:
@@ -204,6 +204,9 @@ class TrialRun(Iterator[Record]):
         objective = plain
         if config.distill.teacher:
             name = config.distill.teacher
+            if self.prepared.task is not CLASSIFICATION:
+                what = f"{name} teaches one class an image, and {self.prepared.name} has several"
+                raise SpecError(Fault(TEACHER, what, "leave it out"))
             teacher = load_teacher(self._file(name), name, self.prepared, self.device)
             objective = Distilled(task, teacher, config.distill)
         if config.adversary.turns:
@@ -257,7 +260,7 @@ def build_net(config: TrialConfig, prepared: PreparedData, seed: int, weights: P
     Its weights are those that the seed draws, over them those of a file, by default the one of the configuration's name
     in the state folder.
     """
-    net = build(config.model, image=prepared.shape, classes=len(prepared.classes), seed=derive(seed, "weights") % 2**31)
+    net = build(config.model, image=prepared.shape, classes=prepared.outputs, seed=derive(seed, "weights") % 2**31)
     if config.model.weights:
         from isoflop.models.pretrained.load import load  # it brings all of timm, which most trainings need not
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from isoflop.cli import main
+from isoflop.config import TrialConfig
 from isoflop.data import open_prepared, prepare
+from isoflop.data.preparation import prepare_source
+from isoflop.data.sources.arrays import ArraySource
+from isoflop.data.sources.digits import digits_source
 from isoflop.errors import InputError
 from isoflop.evaluation.predictions import load_predictions
 from isoflop.evaluation.report import report_of
@@ -20,7 +26,9 @@ from isoflop.prediction import load_model
 from isoflop.spec import Spec, spec_from_tree
 from isoflop.study import Bench, finalists, fitted, hidden, override, search
 from isoflop.tasks import MULTILABEL
+from isoflop.trial import TrialRun, run_trial
 
+CPU = torch.device("cpu")
 SPACE = {"model.family": "lenet", "model.stem": 1, "optim.name": "adamw", "optim.lr": {"float": [1e-3, 1e-2]}}
 STUDY = {
     "data": "digits_attributes",
@@ -147,3 +155,59 @@ def test_a_study_that_does_not_see_small_classes_is_told_so(tmp_path: Path):
         "use objectives: [val_balanced_accuracy], and loss.class_weights: balanced or data.balance: 1"
     )
     assert not list(hidden(spec(objectives=["val_balanced_accuracy"]).study, prepared))
+
+
+def skewed(root: Path) -> Path:
+    """Digits of which half the classes have 80 training images and the others 4; validation is as it comes."""
+    digits = digits_source()
+    ((pixels, labels),) = digits.parts.values()
+    order = np.random.default_rng(0).permutation(len(labels))
+    pixels, labels = pixels[order], labels[order]
+    train = np.concatenate([np.flatnonzero(labels[:900] == c)[: 80 if c < 5 else 4] for c in range(10)])
+    parts = {"train": train, "val": np.arange(900, 1350), "test": np.arange(1350, 1797)}
+    rows = {name: (pixels[places], labels[places]) for name, places in parts.items()}
+    source = ArraySource(name="skewed", kind="digits", classes=digits.classes, parts=rows)
+    return prepare_source(source, root=root).path
+
+
+def test_class_weights_raise_balanced_accuracy_on_a_skewed_set(tmp_path: Path):
+    data = skewed(tmp_path)
+
+    def balanced(weights: str, seed: int) -> float:
+        recipe = {"optim.name": "adamw", "optim.lr": 3e-3, "train.horizon": 20, "train.reports": 1}
+        made = {"model.family": "lenet", "data.name": "x", "train.batch_size": 32, "loss.class_weights": weights}
+        (record,) = run_trial(TrialConfig.from_params(made | recipe), seed, data=data, device=CPU)
+        return record.metrics["val_balanced_accuracy"]
+
+    for seed, weights in enumerate(("balanced", "effective")):
+        assert balanced(weights, seed) > balanced("none", seed) + 0.05
+
+
+@pytest.mark.parametrize("name", ["digits", "digits_attributes"])
+def test_a_weighted_focal_training_that_is_cut_goes_on_bit_for_bit(home: Home, tmp_path: Path, name: str):
+    made = {"model.family": "lenet", "data.name": name, "train.horizon": 1, "train.reports": 2, "train.micro_batch": 24}
+    loss = {"loss.name": "focal", "loss.class_weights": "effective", "loss.label_smoothing": 0.1}
+    config = TrialConfig.from_params(made | loss)
+
+    def run() -> TrialRun:
+        return run_trial(config, 3, data=home.data / name, checkpoints=tmp_path, device=CPU, asked=["val_auroc"])
+
+    whole, cut = list(run()), run()
+    head = next(cut)
+    cut.save(1)
+    again = run()
+    assert [head.metrics, *(record.metrics for record in again)] == [record.metrics for record in whole]
+    assert all("val_auroc" in record.metrics for record in whole)
+    left = [{one.kind: one.sha256 for one in done.finish(tmp_path, weights=False)} for done in (again, resumed(run))]
+    assert left[0] == left[1]
+    assert set(left[0]) == {"val_predictions", "val_report"}
+
+
+def resumed(run: Callable[[], TrialRun]) -> TrialRun:
+    """A training that was cut after its last report: what it leaves is found again."""
+    done = run()
+    last = [record.report for record in done][-1]
+    done.save(last)
+    again = run()
+    assert list(again) == []
+    return again

@@ -62,6 +62,11 @@ class PreparedData:
         return kind_of(self.manifest.task)
 
     @property
+    def outputs(self) -> int:
+        """How many numbers a net's head has for an image."""
+        return self.task.outputs(len(self.classes))
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of an image."""
         return self.manifest.image

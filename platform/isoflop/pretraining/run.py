@@ -92,7 +92,7 @@ class PretrainRun(TrialRun):
             seed=self.seed,
             data=prepared.digest,
             spent=self.fit.length.spent(self.step),
-            forward=float(cost(config.model, image=prepared.shape, classes=len(prepared.classes)).flops),
+            forward=float(cost(config.model, image=prepared.shape, classes=prepared.outputs).flops),
             image=prepared.shape,
             labels=(),
             mean=prepared.mean,
@@ -132,7 +132,7 @@ class PretrainRun(TrialRun):
     def _counted(self, share: float = 1.0) -> int:
         """FLOPs of an image: of both views, and of the method's head in place of the net's."""
         assert share == 1, "images do not grow"
-        found = cost(self.config.model, image=self.prepared.shape, classes=len(self.prepared.classes))
+        found = cost(self.config.model, image=self.prepared.shape, classes=self.prepared.outputs)
         body = sum(layer.flops for layer in found.layers if not layer.auxiliary and layer.name.split(".")[0] == "body")
         with torch.device("meta"):
             head = self._headed(self._bare()).flops

@@ -46,7 +46,7 @@ def test_the_report_reads_and_travels(tmp_path):
     for word in (
         "train/a/3.png",
         "train/a/cut.png",
-        "notice: balance: 'a' has 40 training images, 'b' 10 (4 to 1), and accuracy hides small classes; use objectives",
+        "notice: balance: 'a' has 40 training images, 'b' 10 (4 to 1), and accuracy hides small classes",
     ):
         assert word in text
     assert json.loads(json.dumps(report.to_dict()))["exact_across"] == 1
