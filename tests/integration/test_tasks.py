@@ -12,12 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.skew import LOSSES, earned, skewed
 from isoflop.cli import main
 from isoflop.config import TrialConfig
 from isoflop.data import open_prepared, prepare
-from isoflop.data.preparation import prepare_source
-from isoflop.data.sources.arrays import ArraySource
-from isoflop.data.sources.digits import digits_source
 from isoflop.errors import InputError
 from isoflop.evaluation.predictions import load_predictions
 from isoflop.evaluation.report import report_of
@@ -157,30 +155,11 @@ def test_a_study_that_does_not_see_small_classes_is_told_so(tmp_path: Path):
     assert not list(hidden(spec(objectives=["val_balanced_accuracy"]).study, prepared))
 
 
-def skewed(root: Path) -> Path:
-    """Digits of which half the classes have 80 training images and the others 4; validation is as it comes."""
-    digits = digits_source()
-    ((pixels, labels),) = digits.parts.values()
-    order = np.random.default_rng(0).permutation(len(labels))
-    pixels, labels = pixels[order], labels[order]
-    train = np.concatenate([np.flatnonzero(labels[:900] == c)[: 80 if c < 5 else 4] for c in range(10)])
-    parts = {"train": train, "val": np.arange(900, 1350), "test": np.arange(1350, 1797)}
-    rows = {name: (pixels[places], labels[places]) for name, places in parts.items()}
-    source = ArraySource(name="skewed", kind="digits", classes=digits.classes, parts=rows)
-    return prepare_source(source, root=root).path
-
-
 def test_class_weights_raise_balanced_accuracy_on_a_skewed_set(tmp_path: Path):
     data = skewed(tmp_path)
-
-    def balanced(weights: str, seed: int) -> float:
-        recipe = {"optim.name": "adamw", "optim.lr": 3e-3, "train.horizon": 20, "train.reports": 1}
-        made = {"model.family": "lenet", "data.name": "x", "train.batch_size": 32, "loss.class_weights": weights}
-        (record,) = run_trial(TrialConfig.from_params(made | recipe), seed, data=data, device=CPU)
-        return record.metrics["val_balanced_accuracy"]
-
-    for seed, weights in enumerate(("balanced", "effective")):
-        assert balanced(weights, seed) > balanced("none", seed) + 0.05
+    for seed, name in enumerate(("balanced", "effective")):
+        weighted, plain = (earned(data, LOSSES[loss], seed)["val_balanced_accuracy"] for loss in (name, "plain"))
+        assert weighted > plain + 0.05
 
 
 @pytest.mark.parametrize("name", ["digits", "digits_attributes"])
