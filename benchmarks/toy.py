@@ -39,9 +39,9 @@ class Price:
     memory: int = 0
 
 
-def price(model: ModelConfig, *, batch: int, states: int, share: float = 1.0) -> Price:
+def price(model: ModelConfig, *, batch: int, states: int, share: float = 1.0, recompute: bool = False) -> Price:
     """The price of a toy."""
-    del model, batch, states, share
+    del model, batch, states, share, recompute
     return Price()
 
 

@@ -56,7 +56,7 @@ class Price:
     memory: int = 0
 
 
-def price(model: ModelConfig, *, batch: int, states: int, share: float = 1.0) -> Price:
+def price(model: ModelConfig, *, batch: int, states: int, share: float = 1.0, recompute: bool = False) -> Price:
     """Wide nets are too large."""
     return Price(parameters=int(1000 * model.width * model.depth))
 

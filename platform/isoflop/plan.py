@@ -91,9 +91,12 @@ class Priced(Protocol):
 class Price(Protocol):
     """Counts what a model costs. Raises `SpecError` for an illegal shape."""
 
-    def __call__(self, model: ModelConfig, *, batch: int, states: int, share: float = 1.0) -> Priced:
-        """The model's cost at a batch size, with an optimizer that keeps so many copies of its weights.
+    def __call__(
+        self, model: ModelConfig, *, batch: int, states: int, share: float = 1.0, recompute: bool = False
+    ) -> Priced:
+        """The model's cost at a batch size, in a training that keeps so many copies of its weights.
 
-        With a share it sees images of that share of its resolution.
+        With a share it sees images of that share of its resolution. With `recompute` it computes blocks again for the
+        backward pass.
         """
         ...

@@ -247,6 +247,7 @@ def _price(
     batch: int,
     states: int,
     share: float = 1.0,
+    recompute: bool = False,
 ) -> Cost:
     """What a model costs; torch is imported when the first is asked for.
 
@@ -256,7 +257,7 @@ def _price(
 
     if model.weights and (fault := misfit(stored[model.weights], model, model.weights)):
         raise SpecError(fault)
-    return cost(model, image=image, classes=classes, batch=batch, states=states, share=share)
+    return cost(model, image=image, classes=classes, batch=batch, states=states, share=share, recompute=recompute)
 
 
 def override(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from isoflop.config import TrialConfig
-from isoflop.errors import DataError, DivergedError, TrialError
+from isoflop.errors import DataError, DivergedError, SpecError, TrialError
 from isoflop.home import Home
 from isoflop.job import open_job
 from isoflop.joblog import read
@@ -116,6 +116,41 @@ def test_a_training_in_pieces_repeats_when_cut_and_leaves_another_ones_checkpoin
     rest = run_trial(pieces, 3, data=data, checkpoints=tmp_path, device=CPU)
     assert metrics(head) + metrics(rest) == expected
     assert expected != metrics(run_trial(whole, 3, data=data, device=CPU))
+
+
+KEPT = {
+    "ema": {"average.name": "ema", "average.decay": 0.9},
+    "swa": {"average.name": "swa", "average.start": 0.5, "average.every": 0.2},
+    "bf16": {"train.precision": "bf16"},
+    "stopped": {"train.patience": 1, "optim.lr": 0.5, "schedule.name": "constant", "train.reports": 6},
+    "again": {"train.checkpointing": True},
+}
+
+
+@pytest.mark.parametrize("recipe", KEPT)
+def test_what_a_training_leaves_is_what_it_reported_whatever_its_recipe(recipe: str, home: Home, tmp_path: Path):
+    made = config("lenet" if recipe == "bf16" else "resnet", **KEPT[recipe])  # others are slow in it
+    data = home.data / "digits"
+    whole = run_trial(made, 3, data=data, device=CPU)
+    expected = metrics(whole)
+    first = run_trial(made, 3, data=data, checkpoints=tmp_path, device=CPU)
+    for _ in expected:
+        next(first)
+    first.save(len(expected))
+    ended = run_trial(made, 3, data=data, checkpoints=tmp_path, device=CPU)
+    assert metrics(ended) == []
+    for run in (whole, ended):
+        run.finish(tmp_path)
+        net, facts = load_net(tmp_path, CPU)
+        train = facts.config.train
+        logits, labels = predict_split(net, run.prepared, "val", CPU, size=train.piece, precision=train.precision)
+        loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits).double(), torch.from_numpy(labels))
+        assert loss.item() == pytest.approx(expected[-1][1]["val_loss"], rel=1e-6)
+
+
+def test_half_precision_is_refused_on_the_cpu(home: Home):
+    with pytest.raises(SpecError, match=r"train\.precision: fp16 trains on a GPU alone"):
+        run_trial(config("lenet", **{"train.precision": "fp16"}), 0, data=home.data / "digits", device=CPU)
 
 
 def test_every_report_says_what_memory_the_training_took(home: Home):

@@ -152,6 +152,18 @@ def test_a_knob_has_its_familys_first_value_by_default():
             {"resize.start": 0.5, "model.family": "vit"},
             "resize.start: vit takes images of one size alone; set resize.start: 1, or choose a convolutional family",
         ),
+        (
+            {"schedule.name": "exponential"},
+            "schedule.final: an exponential schedule never comes to 0; give more than 0, say 0.01",
+        ),
+        (
+            {"train.checkpointing": True, "train.freeze": True},
+            "train.checkpointing: a frozen body keeps nothing that could be computed again; leave it out, or ",
+        ),
+        (
+            {"train.checkpointing": True, "train.compile": True},
+            "train.checkpointing: blocks that are computed again cannot be compiled; leave it out, or train.compile",
+        ),
     ],
 )
 def test_a_fault_stands_under_its_key_with_the_remedy(params: dict[str, Any], line: str):

@@ -44,7 +44,8 @@ class TrainConfig(Part):
     the loss, skips steps whose gradient overflows, and needs a GPU. A CPU without instructions for it takes 5 to 10
     times as long in `bf16` as in float32 (measured with AVX2 alone)."""
     compile: bool = False
-    """Compile the net with torch's compiler. It takes half a minute to minutes before the first step."""
+    """Compile the net with torch's compiler, for its training steps. The first one takes a minute more; on a CPU with
+    AVX2 the others were no faster (a ResNet and a ViT at 28 pixels), so it is for long trainings on a GPU."""
     checkpointing: bool = False
     """Keep the inputs of the body's blocks alone, and compute what is inside again for the backward pass: less memory,
     a forward pass more."""

@@ -92,30 +92,47 @@ def cost(
     batch: int = 1,
     states: int = 2,
     share: float = 1.0,
+    recompute: bool = False,
 ) -> Cost:
     """Count a model for images stored as (channels, height, width).
 
-    `states` is how many copies of the weights the optimizer keeps: two are Adam's, one is momentum's. With a `share`
-    the same net sees images of that share of its resolution. The result is kept, so asking again is free. Raises
-    `SpecError` for a shape that cannot be, or images that the net does not take.
+    `states` is how many copies of the weights a training keeps: two are Adam's, one is momentum's. With a `share` the
+    same net sees images of that share of its resolution. With `recompute` the body's blocks are computed again for the
+    backward pass, which takes less memory; FLOPs are those of a forward pass all the same. The result is kept, so
+    asking again is free. Raises `SpecError` for a shape that cannot be, or images that the net does not take.
     """
-    return _cost(model.model_dump_json(), image, classes, batch, states, share)
+    return _cost(model.model_dump_json(), image, classes, batch, states, share, recompute)
 
 
 @lru_cache(maxsize=4096)
-def _cost(  # noqa: PLR0917 - the keys of a cache
-    model_json: str, image: tuple[int, int, int], classes: int, batch: int, states: int, share: float
+def _cost(  # noqa: PLR0917 - all are the key
+    model_json: str,
+    image: tuple[int, int, int],
+    classes: int,
+    batch: int,
+    states: int,
+    share: float,
+    recompute: bool,  # noqa: FBT001
 ) -> Cost:
-    peak, found = _counted(model_json, image, classes, share)
+    peak, found = _counted(model_json, image, classes, share, recompute)
     return replace(found, memory=peak.bytes(batch, states), batch=batch)
 
 
 @lru_cache(maxsize=4096)
-def _counted(model_json: str, image: tuple[int, int, int], classes: int, share: float) -> tuple[Peak, Cost]:
-    return count(ModelConfig.model_validate_json(model_json), image=image, classes=classes, share=share)
+def _counted(
+    model_json: str,
+    image: tuple[int, int, int],
+    classes: int,
+    share: float,
+    recompute: bool,  # noqa: FBT001 - a key
+) -> tuple[Peak, Cost]:
+    model = ModelConfig.model_validate_json(model_json)
+    return count(model, image=image, classes=classes, share=share, recompute=recompute)
 
 
-def count(model: ModelConfig, *, image: tuple[int, int, int], classes: int, share: float = 1.0) -> tuple[Peak, Cost]:
+def count(
+    model: ModelConfig, *, image: tuple[int, int, int], classes: int, share: float = 1.0, recompute: bool = False
+) -> tuple[Peak, Cost]:
     """Count a model anew: the memory of a training as a function of its batch, and all that does not depend on it."""
     with undrawn():
         net = build(model, image=image, classes=classes).train()
@@ -125,6 +142,8 @@ def count(model: ModelConfig, *, image: tuple[int, int, int], classes: int, shar
     tally = Tally(net, fields)
     with tally.watching(), _watched(net, tally, fields) as calls, _taken(model, side, net.shape.resolution):
         net(x)
+    if recompute:
+        _mark(net, tally)
     last = fields.pooled or Field()
     spent = {name: flops // IMAGES for name, flops in tally.flops().items()}
     layers = tuple(_layers(calls, spent, side))
@@ -160,6 +179,14 @@ def _taken(model: ModelConfig, side: int, made: int) -> Iterator[None]:
             raise
         what = f"{model.family} made for {made} pixels does not take {side} ({str(error).partition(chr(10))[0]})"
         raise SpecError(Fault("resize.start", what, "give a larger share, or 1 for none")) from None
+
+
+def _mark(net: Net, tally: Tally) -> None:
+    """Say of each operation in which of the body's blocks it was done."""
+    names = {module: name for name, module in net.named_modules()}
+    blocks = {names[inner]: names[unit] for unit in net.body.units() for inner in unit.modules()}
+    for operation in tally.operations:
+        operation.block = blocks.get(operation.module, "")
 
 
 Call = tuple[str, nn.Module, Tensor, Field]

@@ -146,7 +146,9 @@ class SearchPlan:
     def _costs(self, config: TrialConfig) -> tuple[Mapping[str, float], str]:
         """What a configuration's model costs, and why it cannot be trained, empty where it can."""
         try:
-            found = self.price(config.model, batch=config.train.piece, states=config.copies)
+            found = self.price(
+                config.model, batch=config.train.piece, states=config.copies, recompute=config.train.checkpointing
+            )
         except SpecError as error:
             return {}, str(error)
         values = {"parameters": found.parameters, "flops": found.flops, "memory": found.memory}

@@ -24,6 +24,8 @@ class Operation:
     """Parameters that it took."""
     kept: Sizes = field(default_factory=dict)
     """What autograd keeps of it for the backward pass, parameters left out."""
+    block: str = ""
+    """The block that it belongs to, if that is computed again for the backward pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,10 @@ def peak(operations: Sequence[Operation], *, images: int, weights: Mapping[int, 
 
     The backward pass undoes them from the last to the first. While it undoes one it holds what this one and those
     before it kept, the gradients of weights of this one and those after it, and the gradients of tensors: of its inputs
-    and outputs, and of those that were made before it and taken after it, as in a residual path.
+    and outputs, and of those that were made before it and taken after it, as in a residual path. Of a block that is
+    computed again only the inputs are kept, until its turn comes: then it is held as if it had been kept.
     """
-    kept = _kept(operations)
+    kept = [*_kept(operations)]
     waiting = _waiting(operations)
     gradients = [*accumulate(reversed(_learned(operations)))][::-1]
     points = [
@@ -58,15 +61,30 @@ def peak(operations: Sequence[Operation], *, images: int, weights: Mapping[int, 
     return Peak(sum(weights.values()), buffers, tuple(_outer([*points, everything])))
 
 
-def _kept(operations: Iterable[Operation]) -> list[int]:
-    """Bytes kept by each operation and all before it."""
+def _kept(operations: Iterable[Operation]) -> Iterator[int]:
+    """Bytes kept by each operation and all before it, when its turn comes."""
     known: set[int] = set()
-    sizes = []
+    made: set[int] = set()
+    held, inside, block = 0, 0, ""
+    own: set[int] = set()
     for operation in operations:
-        new = {key: size for key, size in operation.kept.items() if key not in known}
-        known |= new.keys()
-        sizes.append(sum(new.values()))
-    return [*accumulate(sizes)]
+        if operation.block != block:
+            block, inside = operation.block, 0
+            made.clear()
+            own.clear()
+        taken = {key: size for key, size in operation.inputs.items() if key not in made} if block else operation.kept
+        held += _new(taken, known)
+        if block:
+            inside += _new({key: size for key, size in operation.kept.items() if key not in known}, own)
+            made.update(operation.outputs)
+        yield held + inside
+
+
+def _new(sizes: Sizes, known: set[int]) -> int:
+    """Bytes of those that are not known yet; they are from now on."""
+    new = {key: size for key, size in sizes.items() if key not in known}
+    known.update(new)
+    return sum(new.values())
 
 
 def _learned(operations: Sequence[Operation]) -> list[int]:

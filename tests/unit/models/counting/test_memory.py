@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -31,3 +32,10 @@ def single_thread() -> Iterator[None]:
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_the_peak_of_a_step_is_as_expected(pair: Pair, optimizer: str):
     assert measure(pair, optimizer, torch.device("cpu")).ratio == pytest.approx(1, abs=LIMIT)
+
+
+@pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair.family != "vgg"], ids=str)
+def test_the_peak_is_lower_and_as_expected_where_blocks_are_computed_again(pair: Pair):
+    again = measure(replace(pair, again=True), "sgd", torch.device("cpu"))
+    assert again.ratio == pytest.approx(1, abs=LIMIT)
+    assert again.peak < 0.9 * measure(pair, "sgd", torch.device("cpu")).peak
