@@ -6,7 +6,7 @@ whole ones in processes of their own, and one that is ended by `kill -9` a repor
 from its checkpoint. A training that diverges must do so at the same step each time. Exit code 1 where any number
 differs.
 
-Time: about a minute for 20 recipes, most of it the start of processes.
+Time: four processes a recipe, most of it their start.
 """
 
 from __future__ import annotations

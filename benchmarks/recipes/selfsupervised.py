@@ -5,14 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmarks.recipes.row import Lab, Row, compared
 from isoflop.config import PretrainConfig, TrialConfig
-from isoflop.data.batches import Batches
 from isoflop.pretraining import pretrain
-from isoflop.seeds import derive
-from isoflop.trial import TrialRun
 
 SHARE = 0.01
 """Of the training images whose labels are known."""
@@ -31,7 +26,7 @@ VIEWS: dict[str, Any] = {
     "augment.contrast": 0.3,
 }
 """What makes the two views of a digit: what leaves it the same digit."""
-ALONE: dict[str, Any] = {"optim.lr": 0.02, "train.batch_size": 16, "train.axis": "images"}
+ALONE: dict[str, Any] = {"data.fraction": SHARE, "optim.lr": 0.02, "train.batch_size": 16, "train.axis": "images"}
 
 
 def self_supervised(lab: Lab) -> Row:
@@ -58,24 +53,5 @@ def started(lab: Lab, seed: int) -> Path:
 
 def _accuracy(lab: Lab, seed: int, more: dict[str, Any], start: Path) -> float:
     run = lab.begin(seed, {**NET, **ALONE, "train.horizon": 16 * 100, **more}, start)
-    few(run, seed)
     *_, last = run
     return last.metrics["val_accuracy"]
-
-
-def few(run: TrialRun, seed: int) -> None:
-    """Leave a training a share of its training images, as many of each class, at least one."""
-    whole = run.fit.train
-    assert isinstance(whole, Batches)
-    images, labels = whole.images, whole.labels
-    each = max(1, round(SHARE * len(labels) / len(run.prepared.classes)))
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(derive(seed, "few")))
-    chosen = torch.cat([order[labels[order] == label][:each] for label in range(len(run.prepared.classes))])
-    run.fit.train = Batches(
-        images[chosen],
-        labels[chosen],
-        mean=run.prepared.mean,
-        std=run.prepared.std,
-        resolution=run.net.shape.resolution,
-        device=run.device,
-    )

@@ -58,13 +58,15 @@ class Record:
     epoch: float
     images: int
     flops: float
-    """Training FLOPs spent so far: 3 times the forward pass of every image seen, and what else steps do (`length`)."""
+    """Training FLOPs spent so far: 3 times the forward pass of every image seen, and what else steps do (`length`).
+    Those of a training that was stopped early no longer grow, as its steps and images do not."""
     fidelity: float
     """Where the report stands on the study's axis."""
     metrics: Mapping[str, float]
     """Deterministic: equal configuration, seed and threads give equal values."""
     measured: Mapping[str, float] = field(default_factory=dict)
-    """Not deterministic: `seconds` since the last report, `images_per_second`, `memory` in bytes."""
+    """Not deterministic: `seconds` since the last report, `images_per_second`, `memory` in bytes. `stopped` is 1 where
+    no step was taken, for the training was stopped early and repeats its best report."""
 
     observed: Mapping[str, float] = field(default_factory=dict)
     """What the last step showed of the net, where it was looked at: gradients, dead units, activations by group."""
