@@ -82,13 +82,17 @@ def test_stages_grow_evenly_to_the_models_resolution():
     assert begins == pytest.approx((0, 0.2, 0.4, 0.6))
     assert shares == pytest.approx((0.4, 0.6, 0.8, 1))
     asked: list[float] = []
-    length = Length.of_trial(config, images=640, flops=9, flops_at=lambda share: asked.append(share) or 9 * share**2)
+    length = Length.of_trial(
+        config, images=640, flops=9, flops_at=lambda share: asked.append(share) or 9 * share**2, teachers={}
+    )
     assert asked == pytest.approx([0.4, 0.6, 0.8])
     assert [stage.flops for stage in length.stages] == pytest.approx([1.44, 3.24, 5.76, 9])
 
 
 def test_without_resizing_there_are_no_stages():
     config = TrialConfig.from_params({"model.family": "resnet", "data.name": "x", "train.reports": 1})
-    length = Length.of_trial(config, images=640, flops=9, flops_at=lambda _: pytest.fail("nothing to count"))
+    length = Length.of_trial(
+        config, images=640, flops=9, flops_at=lambda _: pytest.fail("nothing to count"), teachers={}
+    )
     assert length == Length.of(config.train, images=640, flops=9)
     assert length.stage(50) == 0

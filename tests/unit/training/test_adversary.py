@@ -11,14 +11,15 @@ from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from isoflop.config import AdversaryConfig, DistillConfig, LossConfig, TrainConfig
-from isoflop.length import Length, beside
+from isoflop.config import AdversaryConfig, LossConfig, TrialConfig
+from isoflop.length import Length
 from isoflop.training.adversary import Adversarial, Attack, Pixels, whole
 from isoflop.training.objective import Supervised
 from isoflop.training.task import Classification
 
 MEAN, STD = [0.4, 0.6], [0.2, 0.3]
 PIXELS = Pixels(MEAN, STD, torch.device("cpu"))
+TEACHER = "resnet-run-01234567"
 PLAIN = Supervised(Classification(LossConfig()))
 
 
@@ -146,16 +147,17 @@ def test_the_gradient_by_the_image_costs_two_forward_passes():
 
 
 def test_steps_count_attacks_and_a_teacher():
-    train = TrainConfig(batch_size=10, axis="flops", horizon=1e6, reports=1)
-    adversary = AdversaryConfig(name="pgd", steps=5, share=0.5)
-    distill = DistillConfig(teacher="resnet-run-01234567")
-    teachers = {"resnet-run-01234567": 700.0}
-    more = beside(adversary, distill, flops=100, teachers=teachers)
-    assert more == 2 * 5 * 0.5 * 100 + 700
-    length = Length.of(train, images=1000, flops=100, more=more)
-    assert length.spent(1) == 10 * (300 + 500 + 700)
-    assert length.steps == 1e6 // length.spent(1)
-    assert beside(AdversaryConfig(), DistillConfig(), flops=100, teachers={}) == 0
+    params = {"model.family": "lenet", "data.name": "x", "train.batch_size": 10, "train.axis": "flops"}
+    more = {"adversary.name": "pgd", "adversary.steps": 5, "adversary.share": 0.5, "distill.teacher": TEACHER}
+    plain, both = ({**params, "train.horizon": 1e6, "train.reports": 1, **extra} for extra in ({}, more))
+    spent = [
+        Length.of_trial(
+            TrialConfig.from_params(one), images=1000, flops=100, flops_at=lambda _: 100, teachers={TEACHER: 700.0}
+        )
+        for one in (plain, both)
+    ]
+    assert [length.spent(1) for length in spent] == [10 * 300, 10 * (300 + 2 * 5 * 0.5 * 100 + 700)]
+    assert [length.steps for length in spent] == [1e6 // length.spent(1) for length in spent]
 
 
 @pytest.mark.parametrize(
