@@ -57,7 +57,7 @@ class Balanced(Order):
     """An epoch of as many images as there are, in which classes are more even than in the set.
 
     A class with the share s of the images gets the share s**(1 - balance) / sum of these: 0 is the set's own, 1 the
-    same for all. Inside a class no image is seen twice more often than another.
+    same for all. Inside a class images are seen equally often, up to once.
     """
 
     def __init__(self, labels: Tensor, balance: float, device: torch.device = CPU) -> None:
