@@ -122,15 +122,16 @@ def save_answers(
     *,
     split: str,
     prepared: PreparedData,
+    words: str = "",
 ) -> Sequence[Artifact]:
     """Leave a split's logits in a folder, and the report that is made of them as they are stored.
 
-    Raises `StateError` where the disk refuses.
+    `words` say which images these are, where they are not all of the split. Raises `StateError` where the disk refuses.
     """
     path = folder / f"{split}_predictions.npz"
     with refusals(path):
         folder.mkdir(parents=True, exist_ok=True)
-        save_predictions(path, logits, labels, split=split, data_digest=prepared.digest, task=prepared.task)
+        save_predictions(path, logits, labels, split=words or split, data_digest=prepared.digest, task=prepared.task)
     report = report_of(load_predictions(path), prepared.classes)
     with draft(folder, f"{split}_report.json") as beside:
         beside.path.write_text(json.dumps(report), encoding="utf-8")

@@ -142,8 +142,8 @@ class TrialRun(Iterator[Record]):
             path = save_weights(folder / "weights.safetensors", net, self.config, self.seed, self.prepared)
             kept.append(artifact("weights", path))
         logits, labels = self._answers()
-        split = self.config.data.validation
-        return [*kept, *save_answers(folder, logits, labels, split=split, prepared=self.prepared)]
+        words = self.config.data.validation
+        return [*kept, *save_answers(folder, logits, labels, split="val", words=words, prepared=self.prepared)]
 
     def _answers(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.integer]]:
         """Logits and labels of validation; found again where the training was cut after its last report."""

@@ -88,6 +88,13 @@ class AugmentConfig(Part):
         return bool(self.mixup or self.cutmix)
 
     @property
+    def blends(self) -> bool:
+        """Whether pixels become other values than those of the image, by sampling, a policy or colours."""
+        moves = self.rotation or self.scale or self.shear or self.translation or self.elastic or self.resized_crop < 1
+        colours = self.brightness or self.contrast or self.saturation or self.hue
+        return bool(moves or colours or self.policy != "none")
+
+    @property
     def strength(self) -> int:
         """The magnitude of the policy."""
         return MAGNITUDES[self.policy][1] if self.magnitude is None else self.magnitude

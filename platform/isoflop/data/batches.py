@@ -12,10 +12,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from isoflop.config import AugmentConfig
-from isoflop.data.augmentation import Mix, augment, erase, erased
+from isoflop.data.augmentation import Draws
 from isoflop.data.order import Order, Shuffled
 from isoflop.data.rows import Rows
-from isoflop.seeds import derive
 
 
 class Batches:
@@ -45,11 +44,12 @@ class Batches:
         self.order = order or Shuffled(len(self.labels), device)
         self._sides = sides or (lambda _: resolution)
         self.resolution, self.classes = resolution, classes
-        # One number for each place of a row of pixels (W * C), so that a subtraction has no short inner loop.
-        width = self.images[:1].shape[3]
         scale = torch.tensor(std, dtype=torch.float32, device=device) * 255
-        self._scale = scale.clamp_min(1e-3).repeat(width)
-        self._shift = (torch.tensor(mean, dtype=torch.float32, device=device) * 255).repeat(width)
+        self._scale = scale.clamp_min(1e-3)[None, :, None, None]
+        self._shift = torch.tensor(mean, dtype=torch.float32, device=device)[None, :, None, None] * 255
+        self.colour = self._shift.round()[0].to(self.images.dtype)
+        """The mean of each channel (C, 1, 1) as stored."""
+        self._draws = Draws()
 
     def __len__(self) -> int:
         """How many images there are."""
@@ -70,27 +70,20 @@ class Batches:
         Targets are labels, or distributions over the classes (N, classes) where labels are mixed.
         """
         chosen = self.order.at(step, size=size, seed=seed)
-        generator = torch.Generator().manual_seed(derive(seed, "augment", step))
-        images = augment(self.images.index_select(0, chosen), config, generator)
+        images = self.images.index_select(0, chosen)
         labels = self.labels.index_select(0, chosen.to(self.labels.device))
         if isinstance(self.images, Rows) and self.images.away:
             self.images.ahead(self.order.at(step + 1, size=size, seed=seed))
-        side = self._sides(step)
-        boxes, mix = None, None
-        if config.erasing:
-            boxes = erased(images.shape, config.erasing, config.erasing_area, generator).to(images.device)
-        if config.mixes:
-            mix = Mix.draw(images.shape, config, generator, images.device)
+        augmentation = self._draws.of(step, images, seed=seed, config=config)
+        images, mix = augmentation(images, step, self.colour), augmentation.mix(step)
         for first in range(0, len(images), piece):
             part = slice(first, first + piece)
-            values, targets = self._values(images[part], None if boxes is None else boxes[:, part]), labels[part]
+            values, targets = self._values(images[part]), labels[part]
             if mix is not None:
-                own = mix.part(part)
-                others = images.index_select(0, own.partners)
-                partners = self._values(others, None if boxes is None else boxes[:, own.partners])
-                values = own.images(values, partners)
-                targets = own.targets(targets, labels[own.partners], self.classes)
-            yield self._resized(values, side), targets
+                own = mix if piece >= len(images) else mix.part(part)
+                values = own.images(values, self._partners(images, values, own.partners))
+                targets = own.targets(targets, labels.index_select(0, own.partners), self.classes)
+            yield self._seen(values, self._sides(step)), targets
 
     def all(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Every image once in its stored order, unchanged."""
@@ -99,22 +92,21 @@ class Batches:
 
     def normalized(self, images: Tensor) -> Tensor:
         """Images as the model sees them: resized to its resolution, mean 0 and variance 1 by channel."""
-        return self._resized(self._scaled(images), self.resolution)
+        return self._seen(self._values(images), self.resolution)
 
-    def _values(self, images: Tensor, boxes: Tensor | None) -> Tensor:
-        """Images as numbers, boxes (4, N) being erased."""
-        values = self._scaled(images)
-        return values if boxes is None else erase(values, boxes)
+    def _values(self, images: Tensor) -> Tensor:
+        """Mean 0 and variance 1 by channel. Channels stay where they are: that is faster."""
+        return images.to(torch.float32, copy=True).sub_(self._shift).div_(self._scale)
 
-    def _scaled(self, images: Tensor) -> Tensor:
-        """Mean 0 and variance 1 by channel, stored channels last (N, C, H, W)."""
-        values = images.to(torch.float32, copy=True).contiguous(memory_format=torch.channels_last)
-        rows = values.permute(0, 2, 3, 1).view(-1, len(self._scale))
-        rows.sub_(self._shift).div_(self._scale)
-        return values
+    def _partners(self, images: Tensor, values: Tensor, places: Tensor) -> Tensor:
+        """A batch's images at some places as numbers, taken out of the values where those are the whole batch's."""
+        if len(values) == len(images):
+            return values.index_select(0, places)
+        return self._values(images.index_select(0, places))
 
-    def _resized(self, images: Tensor, side: int) -> Tensor:
-        """With so many pixels a side."""
+    def _seen(self, images: Tensor, side: int) -> Tensor:
+        """With so many pixels a side, stored channels last."""
+        images = images.contiguous(memory_format=torch.channels_last)
         if images.shape[-1] == side == images.shape[-2]:
             return images
         return interpolate(images, (side, side), mode="bilinear", align_corners=False, antialias=True)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from isoflop.config import AugmentConfig
-from isoflop.data.augmentation import augment
+from isoflop.data.augmentation import Draws
 from isoflop.data.batches import Batches
 from isoflop.models.net import LAYOUT, Net
 from isoflop.seeds import derive
@@ -62,13 +62,14 @@ class Views:
 
     def __init__(self, batches: Batches, config: AugmentConfig) -> None:
         self.batches, self.config = batches, config
+        self._draws = [Draws() for _ in range(VIEWS)]
 
     def pieces(
         self, step: int, *, size: int, piece: int, seed: int, config: AugmentConfig
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """The training batch of a step, in pieces of so many images, each with its two views."""
         chosen = self.batches.order.at(step, size=size, seed=seed)
-        views = self._drawn(self.batches.images.index_select(0, chosen), config, derive(seed, "views", step))
+        views = self._drawn(self.batches.images.index_select(0, chosen), step, seed=seed, config=config)
         parts = (torch.split(part, piece) for part in (*views, self.batches.labels[chosen]))
         for first, second, labels in zip(*parts, strict=True):
             yield self._seen(first, second), labels
@@ -77,12 +78,16 @@ class Views:
         """Every image once in its stored order, its views drawn alike each time."""
         for place, start in enumerate(range(0, len(self.batches), size)):
             part = slice(start, start + size)
-            views = self._drawn(self.batches.images[part], self.config, derive(0, "views", place))
+            views = self._drawn(self.batches.images[part], place, seed=0, config=self.config)
             yield self._seen(*views), self.batches.labels[part]
 
-    def _drawn(self, images: Tensor, config: AugmentConfig, seed: int) -> tuple[Tensor, Tensor]:
-        generator = torch.Generator().manual_seed(seed)
-        return augment(images, config, generator), augment(images, config, generator)
+    def _drawn(self, images: Tensor, step: int, *, seed: int, config: AugmentConfig) -> list[Tensor]:
+        """Each view by draws of its own."""
+        views = []
+        for place, draws in enumerate(self._draws):
+            drawn = draws.of(step, images, seed=derive(seed, "view", place), config=config)
+            views.append(drawn(images.clone(), step, self.batches.colour))
+        return views
 
     def _seen(self, *views: Tensor) -> Tensor:
         """Views (N, 2, C, H, W) as the model sees them."""

@@ -128,7 +128,8 @@ def test_what_is_erased_has_the_mean_colour():
     images, _ = split.at(0, size=40, seed=0, config=AugmentConfig(erasing=1.0))
     changed = images != plain
     assert changed.flatten(1).any(1).float().mean() > 0.9
-    assert (images[changed] == 0).all()
+    # Half a step of 256 beside the mean, which is no whole number, by a deviation of some 70.
+    assert images[changed].abs().max() < 0.5 / 70
 
 
 def test_validation_is_never_changed():

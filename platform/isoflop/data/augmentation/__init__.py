@@ -1,7 +1,5 @@
-"""Changes drawn for each image of a batch, as tensor operations on the whole batch. See `augment`."""
+"""Changes drawn for each image of a batch, as tensor operations on the whole batch. See `Augmentation`."""
 
-from isoflop.data.augmentation.augment import augment
-from isoflop.data.augmentation.erasing import erase, erased
-from isoflop.data.augmentation.mixing import Mix
+from isoflop.data.augmentation.augment import Augmentation, Draws
 
-__all__ = ["Mix", "augment", "erase", "erased"]
+__all__ = ["Augmentation", "Draws"]

@@ -1,4 +1,7 @@
-"""One number for each image of a batch, of a CPU generator: equal draws on every device."""
+"""One number for each image of a batch, of a CPU generator: equal draws on every device.
+
+What is computed of so few numbers is computed by NumPy, which takes a quarter of torch's time for a call.
+"""
 
 from __future__ import annotations
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from isoflop.config import AugmentConfig
-from isoflop.data.augmentation.boxes import inside
-from isoflop.data.augmentation.draws import chance, numpy_generator
+from isoflop.data.augmentation.boxes import Boxes, Edges, covered
+
+Numbers = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,66 +21,92 @@ class Mix:
 
     partners: Tensor
     """Place of the other image (N,)."""
-    own: Tensor
-    """What an image keeps of itself (N, 1, 1, 1), or at each pixel (N, 1, H, W)."""
     share: Tensor
-    """What it keeps of its label (N,): the mean of `own`."""
-
-    @classmethod
-    def draw(
-        cls,
-        shape: torch.Size,
-        config: AugmentConfig,
-        generator: torch.Generator,
-        device: torch.device,
-    ) -> Self:
-        """Each image's own share, and mixup or CutMix where both are asked for; partners are one drawn place apart."""
-        count, _, height, width = shape
-        apart = int(torch.randint(1, max(2, count), (), generator=generator))
-        partners = (torch.arange(count) + apart) % count
-        cut = chance(count, 0.5 if config.mixup else 1.0, generator) if config.cutmix else torch.zeros(count).bool()
-        beta = numpy_generator(generator)
-        share = torch.ones(count)
-        for alpha, taken in ((config.mixup, ~cut), (config.cutmix, cut)):
-            if alpha:
-                drawn = torch.from_numpy(beta.beta(alpha, alpha, count).astype(np.float32))
-                share = torch.where(taken, drawn, share)
-        if config.mix_chance < 1:
-            share = torch.where(chance(count, config.mix_chance, generator), share, 1.0)
-        if not config.cutmix:
-            share = share.to(device)
-            return cls(partners=partners.to(device), own=share[:, None, None, None], share=share)
-        boxes, share = pasted(share, cut, height, width, generator)
-        cut, share = cut.to(device), share.to(device)
-        outside = 1 - inside(boxes.to(device), height, width)
-        own = torch.where(cut[:, None, None, None], outside, share[:, None, None, None])
-        return cls(partners=partners.to(device), own=own, share=share)
+    """What an image keeps of its label, and takes of the other's (N, 2)."""
+    blended: Tensor
+    """The same of itself, at each pixel that is not pasted (2, N, 1, 1, 1)."""
+    boxes: Boxes | None
+    """Where the other image is pasted; none where nothing is."""
 
     def part(self, place: slice) -> Mix:
         """That of some images of the batch."""
-        return Mix(partners=self.partners[place], own=self.own[place], share=self.share[place])
+        return Mix(
+            partners=self.partners[place],
+            share=self.share[place],
+            blended=self.blended[:, place],
+            boxes=self.boxes and self.boxes.take(place),
+        )
 
     def images(self, images: Tensor, others: Tensor) -> Tensor:
         """Images mixed with their partners, in place: float (N, C, H, W)."""
-        return images.mul_(self.own).add_(others.mul_(1 - self.own))
+        own, other = self.blended
+        if self.boxes is not None:
+            inside = self.boxes.inside()
+            own, other = torch.where(inside, 0, own), torch.where(inside, 1, other)
+        return images.mul_(own).add_(others.mul_(other))
 
     def targets(self, labels: Tensor, others: Tensor, classes: int) -> Tensor:
         """Labels mixed with those of the partners (N, classes); class indices (N,) become distributions."""
-        own, other = (one_hot(given, classes) if given.dim() == 1 else given for given in (labels, others))
-        return own * self.share[:, None] + other * (1 - self.share)[:, None]
+        if labels.dim() > 1:
+            return labels * self.share[:, :1] + others * self.share[:, 1:]
+        found = torch.zeros((len(labels), classes), device=labels.device)
+        return found.scatter_add_(1, torch.stack((labels, others), 1), self.share)
 
 
-def pasted(share: Tensor, cut: Tensor, height: int, width: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Boxes (4, N) to paste, with an area of 1 - share, and the shares that are left where they are cut at the edges.
+def mixes(
+    steps: int, shape: torch.Size, config: AugmentConfig, numbers: np.random.Generator, device: torch.device
+) -> list[Mix]:
+    """For batches of a shape: each image's own share, and mixup or CutMix where both are asked for.
+
+    Partners are one drawn number of places apart, so none is its own.
+    """
+    count, _, height, width = shape
+    apart = numbers.integers(1, max(2, count), (steps, 1))
+    partners = torch.from_numpy((np.arange(count) + apart) % count).to(device)
+    share, cut = shares((steps, count), config, numbers)
+    blended = share
+    boxes: list[Boxes | None] = [None] * steps
+    if config.cutmix:
+        edges, share = pasted(share, cut, height, width, numbers)
+        blended = np.where(cut, np.float32(1), share)
+        rows, columns = (found.to(device) for found in covered(edges, height, width))
+        boxes = [Boxes(high, wide) for high, wide in zip(rows, columns, strict=True)]
+    labels = torch.from_numpy(np.stack((share, 1 - share), 2)).to(device)
+    pixels = torch.from_numpy(np.stack((blended, 1 - blended), 1)).to(device)[..., None, None, None]
+    return [
+        Mix(partners=places, share=own, blended=values, boxes=pasted_in)
+        for places, own, values, pasted_in in zip(partners, labels, pixels, boxes, strict=True)
+    ]
+
+
+def shares(
+    shape: tuple[int, int], config: AugmentConfig, numbers: np.random.Generator
+) -> tuple[Numbers, npt.NDArray[np.bool_]]:
+    """What each image keeps of itself, and whether it is cut or blended."""
+    if config.mixup and config.cutmix:
+        cut = numbers.random(shape) < 0.5
+        blended, rest = (numbers.beta(alpha, alpha, shape) for alpha in (config.mixup, config.cutmix))
+        share = np.where(cut, rest, blended)
+    else:
+        alpha = config.mixup or config.cutmix
+        cut, share = np.full(shape, bool(config.cutmix)), numbers.beta(alpha, alpha, shape)
+    if config.mix_chance < 1:
+        share = np.where(numbers.random(shape) < config.mix_chance, share, 1)
+    return share.astype(np.float32), cut
+
+
+def pasted(
+    share: Numbers, cut: npt.NDArray[np.bool_], height: int, width: int, numbers: np.random.Generator
+) -> tuple[Edges, Numbers]:
+    """Boxes (steps, 4, N) to paste, with an area of 1 - share, and the shares left where they are cut at the edges.
 
     Centres are uniform over the image. Where an image is not cut its box is empty and its share stays.
     """
-    root = torch.where(cut, (1 - share).clamp_min(0).sqrt(), 0.0)
-    tall, wide = (root * height).floor(), (root * width).floor()
-    down, across = torch.rand((2, len(share)), generator=generator)
-    top, left = (down * height).floor() - (tall / 2).floor(), (across * width).floor() - (wide / 2).floor()
-    boxes = torch.stack(
-        (top.clamp(min=0), (top + tall).clamp(max=height), left.clamp(min=0), (left + wide).clamp(max=width))
-    )
-    area = (boxes[1] - boxes[0]) * (boxes[3] - boxes[2])
-    return boxes, torch.where(cut, 1 - area / (height * width), share)
+    root = np.sqrt(np.maximum(1 - share, 0)) * cut
+    edges, area = [], np.ones_like(share)
+    for side, centre in zip((height, width), numbers.random((2, *share.shape)), strict=True):
+        long = np.floor(root * side)
+        low = np.floor(centre * side) - np.floor(long / 2)
+        edges += [np.clip(low, 0, side), np.clip(low + long, 0, side)]
+        area *= edges[-1] - edges[-2]
+    return np.stack(edges, 1).astype(np.float32), np.where(cut, 1 - area / (height * width), share).astype(np.float32)

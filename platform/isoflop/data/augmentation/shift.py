@@ -2,53 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from isoflop.config import AugmentConfig
 from isoflop.data.augmentation.draws import chance
 
 
-def shift(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    """Crop and flip a batch (N, C, H, W) as the configuration asks, each image by its own draw."""
-    count, padding = len(images), config.crop
-    corners = torch.randint(0, 2 * padding + 1, (2, count), generator=generator) if padding else None
-    mirrored = chance(count, 0.5, generator) if config.flip else None
-    upended = chance(count, 0.5, generator) if config.flip_vertical else None
-    found = moved(images, padding, corners, mirrored, upended)
-    # Where there is one channel its stride tells nothing, yet by it torch chooses the layout that a convolution
-    # computes in: cropped images say channels last.
-    if corners is None or found.shape[1] > 1:
-        return found
-    height, width = found.shape[2:]
-    return found.as_strided(found.shape, (height * width, 1, width, 1))
+class Shift:
+    """Windows out of images padded with zeros, mirrored where so drawn, for the batches of several steps.
 
-
-def moved(
-    images: Tensor, padding: int, corners: Tensor | None, mirrored: Tensor | None, upended: Tensor | None
-) -> Tensor:
-    """Windows of the images' own size out of the images padded with zeros (N, C, H, W), mirrored where so drawn.
-
-    `corners` (2, N) are the tops and lefts of the windows, `mirrored` and `upended` (N,) which of them are flipped
-    left to right and top to bottom. All rows of all windows are gathered at once out of a view that has a row at every
-    pixel, overlapping: copying rows takes a thirtieth of what gathering pixels takes.
+    All rows of a batch's windows are gathered at once out of a view that has a row at every pixel, overlapping: copying
+    rows takes a fraction of what gathering pixels takes. The padded images, and behind them the same mirrored, stand in
+    one tensor for all steps.
     """
-    if corners is None and mirrored is None and upended is None:
-        return images
-    count, channels, height, width = images.shape
-    tops, lefts = torch.zeros(2, count, dtype=torch.int64) if corners is None else corners
-    lines = torch.arange(height).expand(count, height)
-    if upended is not None:
-        lines = torch.where(upended[:, None], height - 1 - lines, lines)
-    planes = torch.arange(count)
-    padded = pad(images, (padding, padding, padding, padding)) if padding else images
-    if mirrored is not None:
-        padded = torch.cat((padded, padded.flip(3)))
-        lefts = torch.where(mirrored, 2 * padding - lefts, lefts)
-        planes = planes + mirrored * count
-    tall, wide = padded.shape[2:]
-    planes = planes[:, None] * channels + torch.arange(channels)
-    starts = ((planes * tall)[:, :, None] + (tops[:, None] + lines)[:, None]) * wide + lefts[:, None, None]
-    rows = padded.reshape(-1).as_strided((padded.numel() - width + 1, width), (1, 1))
-    return rows.index_select(0, starts.reshape(-1).to(images.device)).view(images.shape)
+
+    def __init__(
+        self, shape: torch.Size, config: AugmentConfig, generators: Sequence[torch.Generator], like: Tensor
+    ) -> None:
+        """For batches of a shape (N, C, H, W), one generator a step; `like` tells their kind and device."""
+        _, channels, height, width = self.shape = shape
+        padding, kinds = config.crop, 1 + config.flip
+        starts = torch.from_numpy(_starts(shape, config, generators)).to(like.device)
+        self.starts = [step.flatten() for step in starts]
+        padded = like.new_zeros((kinds, *shape[:2], height + 2 * padding, width + 2 * padding))
+        self.rows = padded.as_strided((padded.numel() - width + 1, width), (1, 1))
+        self.inner = padded[..., padding : padding + height, padding : padding + width].unbind(0)
+        # Where there is one channel its stride tells nothing, yet by it torch chooses the layout that a convolution
+        # computes in: cropped images say channels last.
+        plain = (channels * height * width, height * width, width, 1)
+        self.strides = (height * width, 1, width, 1) if channels == 1 and padding else plain
+
+    def of(self, place: int, images: Tensor) -> Tensor:
+        """A step's images (N, C, H, W), moved."""
+        self.inner[0].copy_(images)
+        if len(self.inner) > 1:
+            self.inner[1].copy_(images.flip(3))
+        return self.rows.index_select(0, self.starts[place]).as_strided(self.shape, self.strides)
+
+
+def _starts(shape: torch.Size, config: AugmentConfig, generators: Sequence[torch.Generator]) -> npt.NDArray[np.int64]:
+    """The pixel at which each row of each window begins (steps, N, C, H)."""
+    count, channels, height, width = shape
+    padding = config.crop
+    tall, wide = height + 2 * padding, width + 2 * padding
+    planes = np.arange(0, count * channels, channels)
+    lines = (np.arange(0, channels * tall, tall)[:, None] + np.arange(height)) * wide
+    tops, lefts = np.zeros((2, len(generators), count), dtype=np.int64)
+    drawn = [_draw(count, config, generator) for generator in generators]
+    if padding:
+        tops, lefts = np.stack([corners.numpy() for corners, _, _ in drawn], 1)
+    if config.flip:
+        mirrored = np.stack([chosen.numpy() for _, chosen, _ in drawn])
+        planes = planes + mirrored * (count * channels)
+        lefts = np.where(mirrored, 2 * padding - lefts, lefts)
+    if config.flip_vertical:
+        upended = np.stack([chosen.numpy() for _, _, chosen in drawn])
+        lines = np.where(upended[:, :, None, None], lines[:, ::-1], lines)
+    firsts: npt.NDArray[np.int64] = (planes * tall + tops) * wide + lefts
+    return firsts[:, :, None, None] + lines
+
+
+def _draw(count: int, config: AugmentConfig, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """A step's tops and lefts (2, N), and which images are mirrored and upended (N,); empty where nothing is asked."""
+    none = torch.empty(0)
+    corners = torch.randint(0, 2 * config.crop + 1, (2, count), generator=generator) if config.crop else none
+    mirrored = chance(count, 0.5, generator) if config.flip else none
+    upended = chance(count, 0.5, generator) if config.flip_vertical else none
+    return corners, mirrored, upended

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from isoflop.config import AugmentConfig, LossConfig
-from isoflop.data.augmentation.mixing import Mix
+from isoflop.data.augmentation.mixing import Mix, mixes
 from isoflop.training.task import Classification
 
 CPU = torch.device("cpu")
 
 
 def draw(count: int = 4000, seed: int = 0, side: int = 20, **config: float) -> Mix:
-    generator = torch.Generator().manual_seed(seed)
-    return Mix.draw(torch.Size((count, 3, side, side)), AugmentConfig(**config), generator, CPU)
+    numbers = np.random.default_rng(seed)
+    first, second = mixes(2, torch.Size((count, 3, side, side)), AugmentConfig(**config), numbers, CPU)
+    assert count == 1 or not torch.equal(first.share, second.share)
+    return second
+
+
+def share_of(mix: Mix) -> Tensor:
+    return mix.share[:, 0]
 
 
 def check_beta(share: Tensor, alpha: float) -> None:
@@ -27,33 +34,42 @@ def check_beta(share: Tensor, alpha: float) -> None:
     assert abs(squares.mean().item() - variance) < 5 * squares.std().item() / len(share) ** 0.5
 
 
+def kept(mix: Mix, side: int = 20) -> Tensor:
+    """What each image keeps of itself at each pixel (N, H, W)."""
+    ones, count = torch.ones(side, side), len(share_of(mix))
+    return mix.images(ones.expand(count, 1, side, side).clone(), torch.zeros(count, 1, side, side))[:, 0]
+
+
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 4.0])
 def test_mixup_draws_each_images_share(alpha: float):
     mix = draw(mixup=alpha)
-    check_beta(mix.share, alpha)
-    assert torch.equal(mix.own[:, 0, 0, 0], mix.share)
-    assert len(mix.share.unique()) > 2000
+    check_beta(share_of(mix), alpha)
+    assert torch.equal(kept(mix, 4)[:, 0, 0], share_of(mix))
+    assert len(share_of(mix).unique()) > 2000
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0])
 def test_cutmix_keeps_the_share_that_its_box_leaves(alpha: float):
     mix = draw(2000, side=64, cutmix=alpha)
-    assert set(mix.own.unique().tolist()) <= {0.0, 1.0}
-    assert torch.allclose(mix.own.mean((1, 2, 3)), mix.share, atol=1e-6)
+    own = kept(mix, 64)
+    assert set(own.unique().tolist()) <= {0.0, 1.0}
+    assert torch.allclose(own.mean((1, 2)), share_of(mix), atol=1e-6)
     # A box within the image has an area of 1 - lambda; at the edges it is cut, so shares are larger.
-    area = 1 - mix.share
-    rows, columns = (1 - mix.own[:, 0]).amax(2), (1 - mix.own[:, 0]).amax(1)
+    area = 1 - share_of(mix)
+    rows, columns = (1 - own).amax(2), (1 - own).amax(1)
     whole = (rows[:, 0] + rows[:, -1] + columns[:, 0] + columns[:, -1] == 0) & (area > 0)
     sides = rows.sum(1)[whole], columns.sum(1)[whole]
     assert torch.equal(*sides)
     assert whole.sum() > 100
     assert torch.allclose(sides[0] * sides[1] / 64**2, area[whole], atol=1e-6)
-    assert mix.share.mean() > 0.5
+    assert share_of(mix).mean() > 0.5
 
 
 def test_where_both_are_asked_for_each_image_takes_one():
     mix = draw(mixup=1.0, cutmix=1.0)
-    binary = ((mix.own == 0) | (mix.own == 1)).flatten(1).all(1)
+    own = kept(mix)
+    binary = ((own == 0) | (own == 1)).flatten(1).all(1)
+    assert torch.allclose(own.mean((1, 2)), share_of(mix), atol=1e-5)
     assert abs(binary.float().mean().item() - 0.5) < 5 * 0.5 / 4000**0.5
     check_beta(mix.share[~binary], 1.0)
 
@@ -62,7 +78,7 @@ def test_so_many_images_are_mixed_as_asked():
     for config in ({"mixup": 1.0}, {"cutmix": 1.0}):
         mix = draw(2000, side=64, mix_chance=0.4, **config)
         # A box of CutMix is empty with a probability of some thousandths: its side is less than a pixel.
-        share = (mix.share < 1).float().mean().item()
+        share = (share_of(mix) < 1).float().mean().item()
         assert abs(share - 0.4) < 5 * (0.24 / 2000) ** 0.5 + 0.001
 
 
@@ -88,12 +104,12 @@ def test_images_and_labels_are_mixed_in_one_ratio(config: dict[str, float]):
     # Each image shows its number everywhere, so its mean tells what it is made of.
     batch = torch.arange(count).float()[:, None, None, None].expand(count, 3, 16, 16)
     found = mix.images(batch.clone(), batch[mix.partners].clone())
-    expected = mix.share * torch.arange(count) + (1 - mix.share) * mix.partners
+    expected = share_of(mix) * torch.arange(count) + (1 - share_of(mix)) * mix.partners
     assert torch.allclose(found.mean((1, 2, 3)), expected, atol=1e-3)
     targets = mix.targets(labels, labels[mix.partners], classes)
     assert targets.dtype == torch.float32
     assert torch.allclose(targets.sum(1), torch.ones(count))
-    for row, own, other, share in zip(targets, labels, labels[mix.partners], mix.share, strict=True):
+    for row, own, other, share in zip(targets, labels, labels[mix.partners], share_of(mix), strict=True):
         expected_row = torch.zeros(classes)
         expected_row[own] += share
         expected_row[other] += 1 - share
@@ -104,7 +120,7 @@ def test_targets_of_several_labels_are_mixed_too():
     mix = draw(6, mixup=1.0)
     labels = torch.eye(6)[:, :4] + torch.eye(6)[:, 1:5]
     found = mix.targets(labels, labels[mix.partners], 4)
-    assert torch.allclose(found, mix.share[:, None] * labels + (1 - mix.share)[:, None] * labels[mix.partners])
+    assert torch.allclose(found, share_of(mix)[:, None] * labels + (1 - share_of(mix))[:, None] * labels[mix.partners])
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -116,4 +132,4 @@ def test_the_loss_of_mixed_labels_is_that_of_both_labels_in_their_shares(smoothi
     own, other = (
         cross_entropy(outputs, given, label_smoothing=smoothing, reduction="none") for given in (labels, others)
     )
-    assert found.item() == pytest.approx((mix.share * own + (1 - mix.share) * other).mean().item(), rel=1e-5)
+    assert found.item() == pytest.approx((share_of(mix) * own + (1 - share_of(mix)) * other).mean().item(), rel=1e-5)

@@ -8,8 +8,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from isoflop.config import AugmentConfig
-from isoflop.data.augmentation import augment
-from isoflop.data.augmentation.shift import shift
+from isoflop.data.augmentation.shift import Shift
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -18,6 +17,10 @@ def generator(seed: int = 0) -> torch.Generator:
 
 def images(count: int = 400, channels: int = 3) -> Tensor:
     return torch.randint(1, 256, (count, channels, 8, 6), generator=generator(1), dtype=torch.uint8)
+
+
+def shift(batch: Tensor, config: AugmentConfig, draws: torch.Generator) -> Tensor:
+    return Shift(batch.shape, config, [draws], batch).of(0, batch)
 
 
 def one_by_one(batch: Tensor, padding: int, draws: torch.Generator, *, flip: bool) -> Tensor:
@@ -72,12 +75,9 @@ def test_both_flips_are_drawn_apart():
     assert ((shares - 0.25).abs() < 5 * (0.25 * 0.75 / 400) ** 0.5).all()
 
 
-def test_nothing_asked_changes_nothing():
-    batch = images(5)
-    assert augment(batch, AugmentConfig(), generator()) is batch
-
-
-def test_draws_are_the_generators_alone():
-    config = AugmentConfig(flip=True, crop=1)
-    assert torch.equal(augment(images(), config, generator(7)), augment(images(), config, generator(7)))
-    assert not torch.equal(augment(images(), config, generator(7)), augment(images(), config, generator(8)))
+def test_steps_are_drawn_apart_and_as_each_alone():
+    batch, config = images(30), AugmentConfig(flip=True, flip_vertical=True, crop=1)
+    both = Shift(batch.shape, config, [generator(7), generator(8)], batch)
+    assert not torch.equal(both.of(0, batch), both.of(1, batch))
+    for place, seed in enumerate((7, 8)):
+        assert torch.equal(both.of(place, batch), shift(batch, config, generator(seed)))
