@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from isoflop.config import ModelConfig, TrialConfig
-from isoflop.planning.length import length_of
+from isoflop.planning.length import Lengths
 from tests.scripted import IMAGES, Price, plan
 
 
-def price(model: ModelConfig, *, batch: int, states: int, share: float = 1.0) -> Price:
+def price(model: ModelConfig, *, batch: int, states: int, share: float = 1.0, recompute: bool = False) -> Price:
     return Price(parameters=1, flops=round(1000 * share**2))
 
 
@@ -21,8 +21,9 @@ def test_a_fraction_and_growing_images_are_counted():
         "train.reports": 1,
         "train.batch_size": 16,
     }
+    lengths = Lengths(images=IMAGES, price=price, teachers={})
     whole, part, grown = (
-        length_of(TrialConfig.from_params({**params, **more}), images=IMAGES, flops=1000, price=price)
+        lengths.of(TrialConfig.from_params({**params, **more}), 1000)
         for more in ({}, {"data.fraction": 0.25}, {"resize.start": 0.5, "resize.stages": 2, "resize.until": 0.5})
     )
     assert (whole.epoch, part.epoch, grown.epoch) == (40, 10, 40)
