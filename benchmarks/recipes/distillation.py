@@ -10,11 +10,11 @@ from isoflop.starts import add_trained
 TEACHER: dict[str, Any] = {
     "model.family": "resnet",
     "model.depth": 0.5,
-    "model.width": 0.25,
+    "model.width": 0.125,
     "data.name": "digits",
     "optim.lr": 0.05,
     "augment.crop": 1,
-    "train.horizon": 12,
+    "train.horizon": 30,
 }
 STUDENT: dict[str, Any] = {
     "model.family": "lenet",
@@ -32,7 +32,7 @@ def distillation(lab: Lab) -> Row:
     run, accuracy = lab.trained(0, TEACHER)
     run.finish(lab.folder / "teacher")
     teacher = add_trained(lab.folder / "teacher", spent=run.fit.length.spent(run.step), folder=lab.folder / "weights")
-    student = {**STUDENT, "train.horizon": 10 if lab.quick else 15}
+    student = {**STUDENT, "train.horizon": 40}
     taught = {"distill.teacher": teacher.stem, "distill.weight": 0.9, "distill.temperature": 4.0}
     pairs = []
     for seed in lab.seeds:
