@@ -80,7 +80,7 @@ class PretrainRun(TrialRun):
             return []
         from isoflop.models.pretrained.store import add_own  # it brings all of timm, which the loop needs not
 
-        body = {key: value for key, value in self.net.state_dict().items() if key.startswith("body.")}
+        body = {key: value for key, value in self.fit.answering.state_dict().items() if key.startswith("body.")}
         source = f"{self.how.method} on {self.config.data.name}, seed {self.seed}"
         return [artifact("weights", add_own(body, self._origin(), folder=folder, source=source))]
 
