@@ -27,8 +27,12 @@ settings.register_profile("fixed", derandomize=True, deadline=None, suppress_hea
 settings.load_profile("fixed")
 
 
-MACHINE = ("integration", "dashboard", "contracts/test_executor.py", "contracts/test_tracker.py", "unit/execution")
-"""Tests that start Ray, servers or a browser."""
+RAY = ("cli", "cli_control", "cluster", "crashes", "faults", "kills", "pipeline", "study", "tasks")
+MACHINE = (
+    *(f"integration/test_{name}.py" for name in RAY),
+    *("dashboard", "contracts/test_executor.py", "contracts/test_tracker.py", "unit/execution"),
+)
+"""Tests that start Ray, servers or a browser, or watch processes die."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -101,7 +101,7 @@ def normalize(images: npt.NDArray[np.uint8], facts: Facts, net: Net) -> torch.Te
     labels = np.zeros(len(images), np.int64)
     device = next(net.parameters()).device
     split = Batches(images, labels, mean=facts.mean, std=facts.std, resolution=net.shape.resolution, device=device)
-    return split.normalized(torch.from_numpy(images).to(device))
+    return split.normalized(split.images[:])
 
 
 def evaluate_test(folder: Path, data: Path) -> tuple[dict[str, float], Sequence[Artifact]]:
