@@ -16,9 +16,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.recipes.adversarial import adversarial
+from benchmarks.recipes.averaging import exponential, stochastic
 from benchmarks.recipes.distillation import distillation
+from benchmarks.recipes.recomputing import recomputed
 from benchmarks.recipes.row import Lab, Recipe, Row, timed
 from benchmarks.recipes.selfsupervised import self_supervised
+from benchmarks.recipes.weighting import effective, sampled, weighted
 from benchmarks.report import table
 from isoflop.data import prepare
 from isoflop.statistics import Interval
@@ -27,6 +30,12 @@ RECIPES: Mapping[str, Recipe] = {
     "adversarial": adversarial,
     "selfsupervised": self_supervised,
     "distillation": distillation,
+    "ema": exponential,
+    "swa": stochastic,
+    "weights": weighted,
+    "effective": effective,
+    "sampling": sampled,
+    "checkpointing": recomputed,
 }
 
 FIRST = 10
