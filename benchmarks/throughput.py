@@ -23,7 +23,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -61,6 +61,8 @@ class Case:
     settings: Mapping[str, Any]
     image: tuple[int, int, int]
     batch: int = 64
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """Further settings, by dotted key."""
 
     @property
     def config(self) -> TrialConfig:
@@ -72,6 +74,7 @@ class Case:
                 "train.batch_size": self.batch,
                 **{f"model.{key}": value for key, value in self.settings.items()},
                 **RECIPE,
+                **self.more,
             }
         )
 
@@ -185,7 +188,8 @@ class Packed:
     family: str
     two_trainings_of_one_thread: float
     one_training_of_two_threads: float
-    ratio: float
+    packing_ratio: float
+    """The first over the second."""
 
 
 def made(case: Case, device: torch.device) -> Fit:
@@ -311,7 +315,7 @@ def _packed(case: Case, lines: list[Connection], rounds: int) -> Packed:
         family=case.family,
         two_trainings_of_one_thread=statistics.median(two for two, _ in found),
         one_training_of_two_threads=statistics.median(one for _, one in found),
-        ratio=statistics.median(two / one for two, one in found),
+        packing_ratio=statistics.median(two / one for two, one in found),
     )
 
 
@@ -327,7 +331,8 @@ def main() -> None:
     found = [measure(case, device, rounds) for case in CASES]
     packed = pack(rounds // 2) if device.type == "cpu" else []
     if options.json:
-        print(json.dumps([*map(asdict, found), *map(asdict, packed)]))
+        more = {row.family: asdict(row) for row in packed}
+        print(json.dumps([more.get(row.family, {}) | asdict(row) for row in found]))
     else:
         _print(found, packed)
     sys.exit(any(row.ratio_to_constant_batch < LIMIT for row in found))
@@ -355,7 +360,7 @@ def _print(found: list[Found], packed: list[Packed]) -> None:
                 row.family,
                 f"{row.two_trainings_of_one_thread:,.0f}",
                 f"{row.one_training_of_two_threads:,.0f}",
-                f"{row.ratio:.2f}",
+                f"{row.packing_ratio:.2f}",
             )
             for row in packed
         ]
