@@ -17,7 +17,7 @@ TEACHER: dict[str, Any] = {
     "augment.crop": 1,
     "train.horizon": 30,
 }
-SHARE = 0.1
+SHARE = 0.03
 """Of the training images that the student sees; the teacher saw all."""
 STUDENT: dict[str, Any] = {
     "model.family": "basic_cnn",
