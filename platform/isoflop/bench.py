@@ -20,7 +20,7 @@ from isoflop.journal.event import Event, Kind
 from isoflop.journal.sqlite import SqliteJournal
 from isoflop.provenance import code_version
 from isoflop.records import Job, Key, Trial
-from isoflop.retention import retain, thin_predictions
+from isoflop.retention import Shelf, retain
 from isoflop.study_spec import StudySpec
 from isoflop.tracking.background import tracked
 from isoflop.tracking.remote import tracked_remotely
@@ -119,6 +119,7 @@ class StudyDesk:
         """
         open_trainings: set[Key] = set()
         looked = time.monotonic()
+        shelf = Shelf(self.home.path / "artifacts" / self.study, self.spec.resources.predictions, self.spec.objectives)
 
         def listen(event: Event) -> None:
             nonlocal looked
@@ -129,8 +130,7 @@ class StudyDesk:
                 open_trainings.discard(key)
                 shutil.rmtree(self.home.checkpoints(self.study, key), ignore_errors=True)
                 if not self.keep:
-                    folder = self.home.artifacts(self.study, key).parent
-                    thin_predictions(folder, self.spec.resources.predictions, self.spec.objectives)
+                    shelf.add(self.home.artifacts(self.study, key))
             elif event.kind is Kind.RECORD and time.monotonic() - looked > RETAIN_SECONDS:
                 looked = time.monotonic()
                 retain(partial(self.home.checkpoints, self.study), open_trainings, self.spec.resources.disk)

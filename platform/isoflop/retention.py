@@ -12,6 +12,9 @@ from isoflop.records import Key
 from isoflop.study_spec import Objective
 from isoflop.tasks import VAL
 
+LOGITS = "*/val_predictions.npz"
+"""Where trials leave their logits, below the folder of their study."""
+
 
 def over(sizes: Mapping[Key, Sequence[int]], cap: float) -> list[Key]:
     """Trainings whose older checkpoints must go so that all take at most `cap` bytes, in the order in which they go.
@@ -50,7 +53,7 @@ def thin_predictions(folder: Path, cap: float, objectives: Sequence[Objective]) 
     `folder` holds one folder a trial. The worst are those of the lowest first metric among the objectives, by the
     reports beside the logits; of equals the lowest path goes first. Returns what was removed.
     """
-    sizes = {path: size_of(path) for path in folder.glob("*/val_predictions.npz")}
+    sizes = {path: size_of(path) for path in folder.glob(LOGITS)}
     excess = sum(sizes.values()) - cap
     if excess <= 0:
         return []
@@ -64,6 +67,27 @@ def thin_predictions(folder: Path, cap: float, objectives: Sequence[Objective]) 
         removed.append(path)
         excess -= sizes[path]
     return removed
+
+
+class Shelf:
+    """The stored logits of a search's trials, kept under a cap. Looked at once, and again when it is full.
+
+    A full shelf is thinned to nine tenths, so that a trial costs the same however many there are.
+    """
+
+    def __init__(self, folder: Path, cap: float, objectives: Sequence[Objective]) -> None:
+        self.folder, self.cap, self.objectives = folder, cap, objectives
+        self._taken: float | None = None
+
+    def add(self, trial: Path) -> None:
+        """A trial left its logits in its folder, or none."""
+        if self._taken is None:
+            self._taken = sum(map(size_of, self.folder.glob(LOGITS)))
+        else:
+            self._taken += size_of(trial / LOGITS.rpartition("/")[2])
+        if self._taken > self.cap:
+            thin_predictions(self.folder, 0.9 * self.cap, self.objectives)
+            self._taken = None
 
 
 def _worth(report: Path, objective: Objective | None) -> float:

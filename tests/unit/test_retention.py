@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from isoflop.records import Key
-from isoflop.retention import checkpoints, over, retain, size_of, thin_predictions
+from isoflop.retention import Shelf, checkpoints, over, retain, size_of, thin_predictions
 from isoflop.study_spec import Objective
 
 A, B, C = Key(trial=0), Key(trial=1), Key(trial=1, replicate=1)
@@ -85,3 +85,17 @@ def test_predictions_of_the_worst_trials_go_first(tmp_path: Path, objective: str
     assert len(list(tmp_path.glob("*/val_report.json"))) == 3
     thin_predictions(tmp_path, 0, objectives)
     assert not list(tmp_path.glob("*/val_predictions.npz"))
+
+
+def test_a_shelf_is_thinned_when_it_is_full_and_left_alone_before(tmp_path: Path):
+    shelf = Shelf(tmp_path, 1000, [Objective()])
+    for trial in range(30):
+        folder = tmp_path / str(trial)
+        folder.mkdir()
+        (folder / "val_predictions.npz").write_bytes(bytes(100))
+        (folder / "val_report.json").write_text(json.dumps({"metrics": {"accuracy": trial / 30}}))
+        shelf.add(folder)
+        assert sum(map(size_of, tmp_path.glob("*/val_predictions.npz"))) <= 1000
+    left = {int(path.parent.name) for path in tmp_path.glob("*/val_predictions.npz")}
+    assert {29, 28, 27, 26, 25} <= left
+    assert len(left) >= 9
