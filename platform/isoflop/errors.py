@@ -96,8 +96,19 @@ class ExhaustedError(TrialError):
     """A training needs more memory than its device has."""
 
 
+MANY = 40
+"""Words that a line of text still lists one by one."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The remedy for an unknown word: the nearest known one, else the list of them."""
+    """The remedy for an unknown word: the nearest known one, else the list of them.
+
+    Of many dotted keys the list has the first words alone, such as `optim.*`.
+    """
     words: Sequence[str] = sorted(known)
     near = get_close_matches(word, words, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(words)}"
+    if near:
+        return f"did you mean {near[0]!r}?"
+    if len(words) > MANY:
+        words = sorted({f"{first}.*" if rest else first for first, _, rest in (one.partition(".") for one in words)})
+    return f"known: {', '.join(words)}"

@@ -63,3 +63,9 @@ def test_a_divergence_is_pickled_with_its_step():
 def test_the_nearest_word_is_named_and_else_all_of_them():
     assert did_you_mean("optim.rl", ["optim.lr", "optim.name"]) == "did you mean 'optim.lr'?"
     assert did_you_mean("zzz", ["b", "a"]) == "known: a, b"
+
+
+def test_many_keys_are_told_by_their_first_words():
+    known = [f"{section}.{name}" for section in ("optim", "train") for name in range(30)]
+    assert did_you_mean("cases", [*known, "space"]) == "known: optim.*, space, train.*"
+    assert did_you_mean("optim.29x", known) == "did you mean 'optim.29'?"
