@@ -26,6 +26,7 @@ CORE = (
     "data/rows.py",
     "data/sampling.py",
     "evaluation",
+    "fused.py",
     "length.py",
     "scaling.py",
     "seeds.py",

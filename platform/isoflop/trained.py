@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from isoflop.config import AdversaryConfig, DataConfig, LossConfig, TrialConfig
 from isoflop.data import PreparedData, open_prepared
@@ -161,6 +162,29 @@ def save_weights(path: Path, net: Net, config: TrialConfig, seed: int, prepared:
             number = re.search(r"os error (\d+)", str(error))
             raise OSError(*(int(number[1]), os.strerror(int(number[1]))) if number else (0, str(error))) from None
         return beside.publish(path)
+
+
+def leave(
+    folder: Path,
+    net: nn.Module,
+    answers: tuple[torch.Tensor, torch.Tensor],
+    *,
+    config: TrialConfig,
+    seed: int,
+    prepared: PreparedData,
+    weights: bool = True,
+) -> Sequence[Artifact]:
+    """Leave in a folder a finished training's weights with their configuration, where wanted, and its answers.
+
+    `answers` are outputs and targets on validation. Raises `StateError` where the disk refuses.
+    """
+    kept = []
+    if weights:
+        assert isinstance(net, Net)
+        kept.append(artifact("weights", save_weights(folder / "weights.safetensors", net, config, seed, prepared)))
+    logits, labels = answers[0].float().numpy(), answers[1].numpy()
+    words = config.data.validation
+    return [*kept, *save_answers(folder, logits, labels, split="val", words=words, prepared=prepared)]
 
 
 def open_for(config: TrialConfig, data: Path | None = None) -> PreparedData:

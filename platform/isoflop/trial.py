@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Protocol, Self
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from isoflop.config import TEACHER, TrialConfig
@@ -29,11 +28,12 @@ from isoflop.records import Artifact, Record
 from isoflop.seeds import derive
 from isoflop.tasks import CLASSIFICATION, VAL
 from isoflop.teacher import load_teacher
-from isoflop.trained import artifact, batches, open_for, save_answers, save_weights
+from isoflop.trained import batches, leave, open_for
 from isoflop.training import checkpoint
 from isoflop.training.adversary import Adversarial, Attack, Pixels
 from isoflop.training.distillation import Distilled
 from isoflop.training.fit import Fit, Split
+from isoflop.training.fused.fit import Fused, Place
 from isoflop.training.memory import Exhaustion, Meter
 from isoflop.training.objective import Objective, Supervised
 from isoflop.training.observation import Observation
@@ -81,8 +81,33 @@ def run_trial(
     )
 
 
-class TrialRun(Iterator[Record]):
-    """A training under way."""
+class Kept(Protocol):
+    """The loop of a training, whose state can be saved."""
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Its whole state."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        ...
+
+    def drop(self) -> None:
+        """Let go of what only a training that goes on needs."""
+        ...
+
+
+class Making(ABC):
+    """What a configuration's training is made of, and how it is kept while it is under way."""
+
+    fit: Kept
+    net: Net
+    """What batches are made for."""
 
     def __init__(
         self,
@@ -94,14 +119,13 @@ class TrialRun(Iterator[Record]):
         weights: Mapping[str, Path] | None,
         device: torch.device | None,
         flops: float | None,
-        observe: bool,
         asked: Collection[str],
     ) -> None:
         torch.set_num_threads(config.train.threads)
         self.config, self.seed = config, seed
         self.asked = frozenset(name.removeprefix(VAL) for name in asked)
         self.device = device or fastest()
-        self.checkpoints, self.observe = checkpoints, observe
+        self.checkpoints = checkpoints
         self.weights = weights or {}
         if config.train.precision == "fp16" and self.device.type == "cpu":
             what = "fp16 trains on a GPU alone: the CPU computes it many times slower than float32"
@@ -113,43 +137,12 @@ class TrialRun(Iterator[Record]):
             self.feeds = {name: Feed.of(self.prepared, name, config.data, self.device) for name in POOL}
             length = self._length(self._counted() if flops is None else flops)
             self._meter = Meter(self.device)  # what counting imports and the data set takes belong to no training
-            self.net = self._net().to(self.device).to(memory_format=LAYOUT)
-            if config.train.checkpointing:
-                recompute(self.net.body.units())
-            self.fit = self._fit(length)
+            self._make(length)
             self._go_on()
-        self._records = iter(self.fit)
 
-    def __iter__(self) -> Self:
-        """Itself: the records that are still to come."""
-        return self
-
-    def __next__(self) -> Record:
-        """Train up to the next report. Raises `DivergedError`, or `ExhaustedError` where memory runs out."""
-        with self._spared():
-            record = next(self._records)
-        return replace(record, measured={**record.measured, "memory": self._meter.peak()})
-
-    def finish(self, folder: Path, *, weights: bool = True) -> Sequence[Artifact]:
-        """Leave in a folder the weights with their configuration where wanted, and the logits on validation.
-
-        The logits are those that the last report was made of. Raises `StateError` where the disk refuses,
-        `ExhaustedError` where memory runs out.
-        """
-        kept, net = [], self.fit.answering
-        if weights:
-            assert isinstance(net, Net)
-            path = save_weights(folder / "weights.safetensors", net, self.config, self.seed, self.prepared)
-            kept.append(artifact("weights", path))
-        logits, labels = self._answers()
-        words = self.config.data.validation
-        return [*kept, *save_answers(folder, logits, labels, split="val", words=words, prepared=self.prepared)]
-
-    def _answers(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.integer]]:
-        """Logits and labels of validation; found again where the training was cut after its last report."""
-        with self._spared():
-            logits, labels = self.fit.answers or self.fit.outputs(self.fit.val)
-        return logits.float().numpy(), labels.numpy()
+    @abstractmethod
+    def _make(self, length: Length) -> None:
+        """Make `net` and `fit`."""
 
     @property
     def step(self) -> int:
@@ -189,9 +182,10 @@ class TrialRun(Iterator[Record]):
         teachers = {name: forward_flops(self._file(name))} if name else {}
         return Length.of_trial(self.config, images=images, flops=flops, flops_at=self._counted, teachers=teachers)
 
-    def _net(self) -> Net:
-        name = self.config.model.weights
-        return build_net(self.config, self.prepared, self.seed, self._file(name) if name else None)
+    def _begun(self, config: TrialConfig, seed: int) -> Net:
+        """The net of a configuration and a seed as it begins."""
+        name = config.model.weights
+        return build_net(config, self.prepared, seed, self._file(name) if name else None)
 
     def _file(self, name: str) -> Path:
         """Where weights of a name stand."""
@@ -233,6 +227,90 @@ class TrialRun(Iterator[Record]):
     def _seen(self, found: Batches) -> Split:
         """A split as the training sees it."""
         return found
+
+    def _fused(
+        self, nets: Sequence[Net], configs: Sequence[TrialConfig], seeds: Sequence[int], length: Length
+    ) -> Fused:
+        """Several trainings as one program, their nets being on its device."""
+        task = self._task()
+        return Fused(
+            nets,
+            task,
+            objective=self._objective(task),
+            trains=[self._train(length) for _ in nets],
+            val=self._val(),
+            configs=configs,
+            length=length,
+            seeds=seeds,
+        )
+
+
+class TrialRun(Making, Iterator[Record]):
+    """A training under way."""
+
+    fit: Fit | Place
+
+    def __init__(
+        self,
+        config: TrialConfig,
+        seed: int,
+        *,
+        data: Path | None,
+        checkpoints: Path | None,
+        weights: Mapping[str, Path] | None,
+        device: torch.device | None,
+        flops: float | None,
+        observe: bool,
+        asked: Collection[str],
+    ) -> None:
+        self.observe = observe
+        super().__init__(
+            config,
+            seed,
+            data=data,
+            checkpoints=checkpoints,
+            weights=weights,
+            device=device,
+            flops=flops,
+            asked=asked,
+        )
+        self._records = iter(self.fit)
+
+    def __iter__(self) -> Self:
+        """Itself: the records that are still to come."""
+        return self
+
+    def __next__(self) -> Record:
+        """Train up to the next report. Raises `DivergedError`, or `ExhaustedError` where memory runs out."""
+        with self._spared():
+            record = next(self._records)
+        return replace(record, measured={**record.measured, "memory": self._meter.peak()})
+
+    def finish(self, folder: Path, *, weights: bool = True) -> Sequence[Artifact]:
+        """Leave in a folder the weights with their configuration where wanted, and the logits on validation.
+
+        The logits are those that the last report was made of. Raises `StateError` where the disk refuses,
+        `ExhaustedError` where memory runs out.
+        """
+        with self._spared():
+            answers = self.fit.answered()
+        net, config = self.fit.answering, self.config
+        return leave(folder, net, answers, config=config, seed=self.seed, prepared=self.prepared, weights=weights)
+
+    def _make(self, length: Length) -> None:
+        self.net = self._net().to(self.device).to(memory_format=LAYOUT)
+        if self.config.train.checkpointing:
+            recompute(self.net.body.units())
+        self.fit = self._place(length) if self.config.fused.members > 1 else self._fit(length)
+
+    def _net(self) -> Net:
+        return self._begun(self.config, self.seed)
+
+    def _place(self, length: Length) -> Place:
+        """The program again, with this training at all its places: no member's numbers depend on who the others are."""
+        members, place = self.config.fused.members, self.config.fused.place
+        fused = self._fused([self.net] * members, [self.config] * members, [self.seed] * members, length)
+        return Place(fused, place, self.net)
 
     def _fit(self, length: Length) -> Fit:
         task = self._task()

@@ -64,6 +64,9 @@ def test_params_name_every_setting():
     assert set(config().params()) == known_keys("resnet") | FIXED_BY_STUDY | {
         "data.name",
         "data.digest",
+        "fused.members",
+        "fused.place",
+        "fused.seed",
     }
 
 

@@ -10,6 +10,7 @@ from isoflop.config.average import AverageConfig
 from isoflop.config.curriculum import CurriculumConfig
 from isoflop.config.data import DataConfig
 from isoflop.config.distill import TEACHER, DistillConfig
+from isoflop.config.fused import FusedConfig, unlike
 from isoflop.config.loss import LossConfig
 from isoflop.config.model import OWN, RUN, SELF_SUPERVISED, WEIGHTS, ModelConfig
 from isoflop.config.optim import OptimConfig
@@ -47,6 +48,7 @@ __all__ = [
     "CurriculumConfig",
     "DataConfig",
     "DistillConfig",
+    "FusedConfig",
     "LossConfig",
     "ModelConfig",
     "Name",
@@ -65,4 +67,5 @@ __all__ = [
     "known_keys",
     "nest",
     "parse",
+    "unlike",
 ]

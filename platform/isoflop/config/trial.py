@@ -15,6 +15,7 @@ from isoflop.config.average import AverageConfig
 from isoflop.config.curriculum import CurriculumConfig
 from isoflop.config.data import DataConfig
 from isoflop.config.distill import TEACHER, DistillConfig
+from isoflop.config.fused import FusedConfig, unfusable
 from isoflop.config.loss import LossConfig
 from isoflop.config.model import WEIGHTS, ModelConfig
 from isoflop.config.optim import OptimConfig
@@ -42,6 +43,7 @@ class TrialConfig(Part):
     average: AverageConfig = AverageConfig()
     curriculum: CurriculumConfig = CurriculumConfig()
     resize: ResizeConfig = ResizeConfig()
+    fused: FusedConfig = FusedConfig()
 
     @model_validator(mode="after")
     def _mixed(self) -> Self:
@@ -67,6 +69,14 @@ class TrialConfig(Part):
             wrong.append(Fault("resize.start", what, "set resize.start: 1, or choose a convolutional family"))
         if wrong:
             raise SpecError(*wrong)
+        return self
+
+    @model_validator(mode="after")
+    def _fusable(self) -> Self:
+        if self.fused.members > 1:
+            plain = {f"{name}.{key}": value for name, part in SECTIONS.items() for key, value in _defaults(part)}
+            if faults := list(unfusable(self.params(), plain)):
+                raise SpecError(*faults)
         return self
 
     @classmethod
@@ -152,6 +162,11 @@ def default_of(key: str, family_name: str) -> Scalar:
         return row.knobs[name][0]
     default: Scalar = SECTIONS[section].model_fields[name].default
     return default
+
+
+def _defaults(part: type[Part]) -> Iterator[tuple[str, Scalar]]:
+    for key, field in part.model_fields.items():
+        yield key, field.default
 
 
 def nest(params: Mapping[str, Any]) -> dict[str, Any]:

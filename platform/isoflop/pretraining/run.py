@@ -153,6 +153,8 @@ class PretrainRun(TrialRun):
 
 def _faults(config: TrialConfig) -> Iterator[Fault]:
     """What makes no sense without labels."""
+    if config.fused.members > 1:
+        yield Fault("fused.members", f"{config.fused.members}: pretrainings cannot be fused", "leave it out")
     if config.train.freeze:
         yield Fault("train.freeze", "true leaves nothing to be learned without labels", "leave it out")
     if config.resize.start < 1:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from isoflop.config import AugmentConfig, TrialConfig
-from isoflop.errors import DivergedError
 from isoflop.length import Length
 from isoflop.records import Record
 from isoflop.seeds import derive
@@ -22,6 +21,7 @@ from isoflop.training.optimizers import build_optimizer, release, set_rate
 from isoflop.training.optimizers.clip import clip
 from isoflop.training.patience import WATCHED, Patience
 from isoflop.training.precision import Precision, cast
+from isoflop.training.report import record_of
 from isoflop.training.schedule import rate
 from isoflop.training.task import Task
 from isoflop.training.watch import Watch, whole
@@ -134,6 +134,10 @@ class Fit:
         """Outputs and targets of a whole split, in order, on the CPU."""
         return outputs(self.answering, split, self.piece, precision=self.precision.name)
 
+    def answered(self) -> tuple[Tensor, Tensor]:
+        """Outputs and targets on validation as the last report has them; found again where it was cut off."""
+        return self.answers or self.outputs(self.val)
+
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
         return rate(step, self.length.steps, self.config.optim.lr, self.config.schedule, self.losses)
@@ -155,9 +159,8 @@ class Fit:
             "seconds": time.perf_counter() - began,
             "images_per_second": images / max(trained - began, 1e-9),
         }
-        record = self._record(report, end, end, metrics, measured)
-        if not record.finite:
-            raise DivergedError(end, next(name for name in metrics if metrics[name] - metrics[name] != 0))
+        observed = self.observation.numbers() if self.observation else {}
+        record = record_of(self.length, report, metrics=metrics, measured=measured, observed=observed)
         self.losses.append(metrics[WATCHED])
         if end < self.length.steps:
             self.patience.report(end, metrics, self.answering)
@@ -165,25 +168,9 @@ class Fit:
 
     def _repeat(self, report: int, end: int) -> Record:
         """The best report again, at a later place of the axis: no step was taken since the training was stopped."""
-        assert self.patience.stopped is not None
         self.step = end
-        return self._record(report, end, self.patience.stopped, self.patience.metrics, {"stopped": 1.0})
-
-    def _record(
-        self, report: int, end: int, step: int, metrics: dict[str, float], measured: dict[str, float]
-    ) -> Record:
-        """A record that stands where the axis is after step `end`, of a training that took `step` steps."""
-        return Record(
-            report=report,
-            step=step,
-            epoch=step / self.length.epoch,
-            images=step * self.length.batch,
-            flops=self.length.spent(step),
-            fidelity=self.length.fidelity(end),
-            metrics=metrics,
-            measured=measured,
-            observed=self.observation.numbers() if self.observation else {},
-        )
+        metrics, taken = self.patience.metrics, self.patience.stopped
+        return record_of(self.length, report, metrics=metrics, measured={"stopped": 1.0}, taken=taken)
 
     def advance(self, end: int) -> float:
         """Train up to a step; the mean loss on the way."""
@@ -195,7 +182,7 @@ class Fit:
         return self.watch.mean()
 
     def _train_step(self, step: int, observed: Observation | None) -> None:
-        self._seed(derive(self.seed, "step", step))
+        seed_device(self.device, derive(self.seed, "step", step))
         set_rate(self.optimizer, self.rate(step))
         self.optimizer.zero_grad(set_to_none=True)
         with observed.forward() if observed else nullcontext():
@@ -218,7 +205,7 @@ class Fit:
     def _validated(self, *, last: bool) -> dict[str, float]:
         """The task's metrics on validation."""
         if self.average is not None and self.average.estimates:
-            self._seed(derive(self.seed, "average", self.step))
+            seed_device(self.device, derive(self.seed, "average", self.step))
             first = max(0, self.step - -(-ESTIMATED // self.length.batch))
             with self.precision.cast():
                 self.average.estimate(pair for step in range(first, self.step) for pair in self._pieces(step))
@@ -226,21 +213,22 @@ class Fit:
         self.answers = answers if last else None
         return self.task.metrics(*answers, last=last)
 
-    def _seed(self, seed: int) -> None:
-        """Seed what dropout and drop-path draw from: the device's global generator.
-
-        `torch.manual_seed` seeds those of all kinds of devices and notes from where, half a millisecond a step.
-        """
-        torch.default_generator.manual_seed(seed)
-        if self.device.type == "cuda":
-            torch.cuda.manual_seed(seed)
-
     def _learn(self, images: Tensor, targets: Tensor) -> Tensor:
         """Add a piece's part of the gradient; its part of the batch's mean loss."""
         with self.precision.cast():
             loss = self.objective(self._called, images, targets) * (len(targets) / self.length.batch)
         self.precision.backward(loss)
         return loss.detach()
+
+
+def seed_device(device: torch.device, seed: int) -> None:
+    """Seed what dropout and drop-path draw from: the device's global generator.
+
+    `torch.manual_seed` seeds those of all kinds of devices and notes from where, half a millisecond a step.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def outputs(net: nn.Module, split: Split, size: int, *, precision: str = "float32") -> tuple[Tensor, Tensor]:
