@@ -38,8 +38,9 @@ from isoflop.data.batches import Batches
 from isoflop.length import Length
 from isoflop.models import build
 from isoflop.models.net import LAYOUT
-from isoflop.training.fit import Fit, Split
+from isoflop.training.fit import Fit
 from isoflop.training.objective import Supervised
+from isoflop.training.split import Split
 from isoflop.training.task import Classification
 
 LIMIT = 0.94

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from isoflop.config import ModelConfig, TrialConfig
-from isoflop.errors import DivergedError, ExhaustedError
+from isoflop.errors import DivergedError, ExhaustedError, LostError
 from isoflop.execution.desk import Smaller
 from isoflop.execution.recorder import Recorder
 from isoflop.execution.simulator import Simulator
@@ -152,6 +152,24 @@ def open_hungry(job: Job) -> ScriptedTraining:
     if job.key.trial % 3 == 1 and (job.config["train.micro_batch"] is None or job.key.trial % 9 == 1):
         raise ExhaustedError("too little memory")
     return open_scripted(job)
+
+
+@dataclass
+class BrokenTraining(ScriptedTraining):
+    """Loses one of its processes once, after the first report."""
+
+    def __next__(self) -> Record:
+        mark = Path(self.job.checkpoints) / "lost"
+        if self.report == 1 and not mark.exists():
+            mark.touch()
+            raise LostError("process 1 of 2 ended by signal 9")
+        return super().__next__()
+
+
+def open_broken(job: Job) -> ScriptedTraining:
+    """Begin a training, or go on with it; every third loses a process on its way."""
+    begun = open_scripted(job)
+    return BrokenTraining(job, begun.report) if job.key.trial % 3 == 1 else begun
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ DECIDED = {
     "train.horizon": "set study.fidelity.horizon",
     "train.reports": "set study.fidelity.reports",
     "train.threads": "set study.resources.threads",
+    "train.devices": "set study.resources.devices",
 }
 """What to do instead, where the `study:` part decides a key that a space must not."""
 assert set(DECIDED) >= FIXED_BY_STUDY, "a key without a remedy"

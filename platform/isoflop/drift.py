@@ -11,7 +11,7 @@ from isoflop.space import SearchSpace
 
 FREE = frozenset({"name", "data", "budget", "resources", "finalists", "enqueue"})
 """Parts of a study that may change without changing what its trials mean."""
-DECISIVE = frozenset({"resources.threads"})
+DECISIVE = frozenset({"resources.threads", "resources.devices"})
 """Keys of those parts that do decide numbers."""
 ABSENT = "nothing"
 

@@ -8,9 +8,10 @@
     ├── StateError               the state folder: not writable, a torn journal, no room
     │   └── LeaseError           another driver holds the study
     ├── StudyError               a study came to nothing: every trial failed; exit code 1
-    └── TrialError               a trial's training failed; the search goes on
-        ├── DivergedError        its loss or a metric stopped being finite
-        └── ExhaustedError       it needs more memory than there is
+    ├── TrialError               a trial's training failed; the search goes on
+    │   ├── DivergedError        its loss or a metric stopped being finite
+    │   └── ExhaustedError       it needs more memory than there is
+    └── LostError                a process of a training was lost; it goes on from its checkpoint
 
 A bad trial is a result, a bad set-up is an exception: only the first three reach a person as an error.
 """
@@ -94,6 +95,10 @@ class DivergedError(TrialError):
 
 class ExhaustedError(TrialError):
     """A training needs more memory than its device has."""
+
+
+class LostError(IsoflopError):
+    """A process of a training was lost: killed, or its machine ended. Never the training's own fault."""
 
 
 MANY = 40

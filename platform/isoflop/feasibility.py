@@ -20,7 +20,7 @@ from isoflop.space import random_suggester
 from isoflop.spec import Spec
 from isoflop.study import fitted, search_plan
 from isoflop.study_spec import StudySpec, seconds
-from isoflop.trial import run_trial
+from isoflop.trial import TrialRun
 
 PROBE = 8
 """Steps that are timed to learn how fast a family trains here."""
@@ -133,16 +133,17 @@ def _training_flops(proposal: Proposal, plan: SearchPlan) -> float:
 
 
 def _speed(spec: Spec, family: str, data: Path) -> float:
-    """Training FLOPs a second of a family's default configuration on this machine."""
+    """Training FLOPs a second of a family's default configuration on this machine, measured on one device of it."""
     config = spec.space.config(spec.space.default(family), study=spec.study, data_digest="")
+    alone = config.model_copy(update={"train": config.train.model_copy(update={"devices": 1})})
     try:
-        run = run_trial(config, spec.study.seed, data=data)
+        run = TrialRun(alone, spec.study.seed, data=data)
     except IsoflopError:
         return 1e9  # the default is not legal here; a guess is better than no estimate
     run.fit.advance(2)
     began = time.perf_counter()
     run.fit.advance(2 + PROBE)
-    return run.fit.length.spent(PROBE) / (time.perf_counter() - began)
+    return config.train.devices * run.fit.length.spent(PROBE) / (time.perf_counter() - began)
 
 
 def _halved(study: StudySpec) -> float:

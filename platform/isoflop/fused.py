@@ -20,7 +20,7 @@ from isoflop.trained import leave
 from isoflop.training.fit import Fit
 from isoflop.training.fused.choice import Speeds, measure
 from isoflop.training.fused.fit import Fused, Said
-from isoflop.trial import Making, run_trial
+from isoflop.trial import Making, TrialRun
 
 
 def members_of(configs: Sequence[TrialConfig], seeds: Sequence[int]) -> tuple[TrialConfig, ...]:
@@ -146,7 +146,7 @@ def faster(
 ) -> Speeds:
     """Measure a configuration's seeds fused against one after the other, on this device, over so many steps."""
     found = device or fastest()
-    runs = [run_trial(config, seed, data=data, device=found) for seed in seeds]
+    runs = [TrialRun(config, seed, data=data, device=found) for seed in seeds]
     alone = [run.fit for run in runs if isinstance(run.fit, Fit)]
     fused = run_fused([config] * len(seeds), seeds, data=data, device=found).fit
     return measure(alone, fused, steps=steps)

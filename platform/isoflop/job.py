@@ -12,7 +12,8 @@ from isoflop.joblog import JobLog, forget_warnings
 from isoflop.models.latency import measure_latency
 from isoflop.records import Artifact, Job, Record
 from isoflop.trained import open_for
-from isoflop.trial import TrialRun, run_trial
+from isoflop.training.team import Run
+from isoflop.trial import run_trial
 
 
 class JobTraining:
@@ -22,7 +23,7 @@ class JobTraining:
         self.job = job
         self.config = TrialConfig.from_params(job.config)
         self.log = JobLog(Path(job.log) if job.log else None)
-        self._run: TrialRun | None = None
+        self._run: Run | None = None
 
     def __next__(self) -> Record:
         """Train up to the next report."""
@@ -60,7 +61,7 @@ class JobTraining:
         self.log.note(str(found))
         return found.to_dict()
 
-    def begin(self) -> TrialRun:
+    def begin(self) -> Run:
         """The training, begun or gone on with when it is first asked for."""
         if self._run is None:
             self.log.note(f"begin with seed {self.job.seed}")

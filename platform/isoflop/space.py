@@ -174,6 +174,7 @@ class SearchSpace:
             "train.horizon": study.fidelity.horizon,
             "train.reports": study.fidelity.reports,
             "train.threads": study.resources.threads,
+            "train.devices": study.resources.devices,
         }
         return TrialConfig.from_params({**family(name).recipe, **fixed, **params, **decided})
 

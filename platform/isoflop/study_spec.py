@@ -164,8 +164,12 @@ class Resources(Part):
     workers: Count | None = None
     """Trials side by side; none means as many as the machine's cores allow."""
     threads: Count = 1
+    """CPU threads of one trial, on each of its devices."""
+    devices: Count = 1
+    """Devices that share a trial: GPUs where `gpus` is not 0, else processes on the CPU."""
     gpus: NotNegative | Literal["auto"] = 0.0
-    """GPUs of one trial, a share below 1 to let several share one; `auto` shares by measured memory."""
+    """GPUs of one trial, a share below 1 to let several share one; `auto` shares by measured memory. Of a trial on
+    several devices, GPUs of each: one, or none."""
     silence: str = "30m"
     """A training that says nothing for so long hangs: its worker is ended and it goes on from its checkpoint."""
     disk: Positive = 20e9
@@ -173,6 +177,18 @@ class Resources(Part):
     predictions: NotNegative = 2e9
     """Bytes that the logits on validation of a search's COMPLETE trials may take: those of the worst go first, and 0
     keeps none. Reports of each class always stay, and so do the logits of finalists."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.devices > 1 and self.gpus not in {0.0, 1.0, "auto"}:
+            what = f"{self.gpus:g} is no GPU for each of {self.devices} devices"
+            raise SpecError(Fault("gpus", what, "give 1 or auto; 0 trains on the CPU"))
+        return self
+
+    @property
+    def cpus(self) -> int:
+        """Cores that one trial takes."""
+        return self.threads * self.devices
 
     @field_validator("silence", mode="before")
     @classmethod

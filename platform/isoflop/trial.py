@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -17,7 +18,7 @@ from isoflop.data.batches import Batches
 from isoflop.data.feed import Feed
 from isoflop.data.portion import POOL
 from isoflop.data.sampling import order_of
-from isoflop.errors import Fault, SpecError
+from isoflop.errors import Fault, SpecError, TrialError
 from isoflop.home import Home
 from isoflop.length import Length
 from isoflop.models import Net, build, cost
@@ -32,13 +33,16 @@ from isoflop.trained import batches, leave, open_for
 from isoflop.training import checkpoint
 from isoflop.training.adversary import Adversarial, Attack, Pixels
 from isoflop.training.distillation import Distilled
-from isoflop.training.fit import Fit, Split
+from isoflop.training.fit import Fit
 from isoflop.training.fused.fit import Fused, Place
 from isoflop.training.memory import Exhaustion, Meter
 from isoflop.training.objective import Objective, Supervised
 from isoflop.training.observation import Observation
+from isoflop.training.parallel import ALONE, Ranks
 from isoflop.training.recompute import recompute
+from isoflop.training.split import Split
 from isoflop.training.task import TASKS, Task
+from isoflop.training.team import Run, Team
 from isoflop.weights import forward_flops
 
 
@@ -53,7 +57,7 @@ def run_trial(
     flops: float | None = None,
     observe: bool = False,
     asked: Collection[str] = (),
-) -> TrialRun:
+) -> Run:
     """Train a configuration: an iterator of `Record`, one at each report up to the horizon.
 
     Equal configuration and seed give bit-identical metrics on the CPU, also when a training is dropped after any
@@ -62,23 +66,27 @@ def run_trial(
     a whole checkpoint of this configuration and seed the training goes on from it. `flops` are those of one image's
     forward pass; without them they are counted. `asked` names metrics, such as `val_auroc`, that every report has
     beside those that cost little; the last has them all. With `observe` each record also has what the last step showed
-    of the net, which changes no other number. Torch's number of threads is set to the configuration's.
+    of the net, which changes no other number. Torch's number of threads is set to the configuration's. With several
+    devices processes of its own train it, so a script must call this under `if __name__ == "__main__"`.
 
     Raises `DataError`, `UnknownError` where there are no such weights, `SpecError` for an illegal shape or one that
     they do not fit, `TrialError` for a horizon shorter than its reports, `ExhaustedError` where memory runs out, and
-    while iterating `DivergedError`.
+    while iterating `DivergedError`, or `LostError` where a process of it is lost.
     """
-    return TrialRun(
+    opened = partial(
+        TrialRun,
         config,
         seed,
         data=data,
         checkpoints=checkpoints,
         weights=weights,
-        device=device,
         flops=flops,
         asked=asked,
         observe=observe,
     )
+    if config.train.devices > 1:
+        return Team(opened, count=config.train.devices, device=device or fastest())
+    return opened(device=device)
 
 
 class Kept(Protocol):
@@ -180,7 +188,11 @@ class Making(ABC):
     def _length(self, flops: float) -> Length:
         images, name = len(self.feeds["train"].portion), self.config.distill.teacher
         teachers = {name: forward_flops(self._file(name))} if name else {}
-        return Length.of_trial(self.config, images=images, flops=flops, flops_at=self._counted, teachers=teachers)
+        length = Length.of_trial(self.config, images=images, flops=flops, flops_at=self._counted, teachers=teachers)
+        if length.batch % self.config.train.devices:
+            devices = self.config.train.devices
+            raise TrialError(f"{length.batch} images, all there are, cannot be cut for {devices} devices")
+        return length
 
     def _begun(self, config: TrialConfig, seed: int) -> Net:
         """The net of a configuration and a seed as it begins."""
@@ -246,7 +258,7 @@ class Making(ABC):
 
 
 class TrialRun(Making, Iterator[Record]):
-    """A training under way."""
+    """A training under way in this process; with `ranks`, this process's part of it."""
 
     fit: Fit | Place
 
@@ -255,15 +267,16 @@ class TrialRun(Making, Iterator[Record]):
         config: TrialConfig,
         seed: int,
         *,
-        data: Path | None,
-        checkpoints: Path | None,
-        weights: Mapping[str, Path] | None,
-        device: torch.device | None,
-        flops: float | None,
-        observe: bool,
-        asked: Collection[str],
+        data: Path | None = None,
+        checkpoints: Path | None = None,
+        weights: Mapping[str, Path] | None = None,
+        device: torch.device | None = None,
+        flops: float | None = None,
+        observe: bool = False,
+        asked: Collection[str] = (),
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.observe = observe
+        self.observe, self.ranks = observe, ranks
         super().__init__(
             config,
             seed,
@@ -294,6 +307,8 @@ class TrialRun(Making, Iterator[Record]):
         """
         with self._spared():
             answers = self.fit.answered()
+        if self.ranks.place:
+            return []  # the first process has it all
         net, config = self.fit.answering, self.config
         return leave(folder, net, answers, config=config, seed=self.seed, prepared=self.prepared, weights=weights)
 
@@ -323,7 +338,8 @@ class TrialRun(Making, Iterator[Record]):
             config=self.config,
             length=length,
             seed=self.seed,
-            observation=Observation(self.net) if self.observe else None,
+            observation=Observation(self.net) if self.observe and not self.ranks.place else None,
+            ranks=self.ranks,
         )
 
 

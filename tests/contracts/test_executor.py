@@ -23,6 +23,7 @@ from tests.scripted import (
     REPORTS,
     RUNGS,
     Desk,
+    open_broken,
     open_deadly,
     open_hanging,
     open_hungry,
@@ -148,6 +149,14 @@ def test_what_runs_out_of_memory_begins_again_smaller_once(executor: Executor, t
         assert trial.config["train.micro_batch"] == 8
         assert trial.fingerprint != trial.proposed
         assert (trial.state is State.INFEASIBLE) == (number % 9 == 1)
+
+
+def test_a_training_that_loses_one_of_its_processes_goes_on_from_its_checkpoint(
+    executor: Executor, tmp_path: Path, expected: list[tuple[object, ...]]
+):
+    history = run(executor, tmp_path, opened=open_broken)
+    assert table(history) == expected
+    assert list(tmp_path.glob("*/lost"))
 
 
 @pytest.mark.usefixtures("ray_cluster")

@@ -32,6 +32,9 @@ class TrainConfig(Part):
     """Images that go through the model at once, gradients being added up to a batch; none means the whole batch."""
     threads: Count = 1
     """CPU threads; sums are ordered by it, so it is a part of the configuration."""
+    devices: Count = 1
+    """Devices that share the training, each with an equal part of every batch (`training/parallel.py`): sums are
+    ordered by it, and batch norm sees the images of its own device, so it is a part of the configuration."""
     freeze: bool = False
     """Train the head alone, on features of a body that stays as it began: a feature extractor. The body is in
     evaluation mode throughout, so batch norms keep their statistics and no path is dropped. A step costs its forward
@@ -58,9 +61,13 @@ class TrainConfig(Part):
         if self.checkpointing and self.compile:
             what = "blocks that are computed again cannot be compiled"
             raise SpecError(Fault("checkpointing", what, "leave it out, or train.compile"))
+        if self.batch_size % self.devices:
+            what = f"{self.batch_size} images cannot be cut into {self.devices} equal parts"
+            raise SpecError(Fault("batch_size", what, "give a multiple of train.devices"))
         return self
 
     @property
     def piece(self) -> int:
-        """Images that go through the model at once."""
-        return min(self.micro_batch or self.batch_size, self.batch_size)
+        """Images that go through the model at once, on each device."""
+        share = self.batch_size // self.devices
+        return min(self.micro_batch or share, share)

@@ -131,7 +131,7 @@ STORED = (WEIGHTS, TEACHER)
 
 FIXED_BY_STUDY = frozenset(
     {"data.name", "data.digest", "data.folds", "data.fold"}
-    | {"train.axis", "train.horizon", "train.reports", "train.threads"}
+    | {"train.axis", "train.horizon", "train.reports", "train.threads", "train.devices"}
 )
 """Keys that the `study:` part decides, so that trials can be compared."""
 

@@ -103,8 +103,8 @@ class Floor:
         if outcome.failed:
             self.recorder.end(key, State.FAILED, outcome.failed)
             return Verdict.STOP
-        if outcome.exhausted:
-            return self._shrink(key, outcome.exhausted)
+        if outcome.exhausted or outcome.lost:
+            return self._shrink(key, outcome.exhausted) if outcome.exhausted else self._again(key, outcome.lost)
         if outcome.latency is not None:
             self.recorder.measured(key, outcome.latency)
             return self._act(key, pause=True)
@@ -133,13 +133,17 @@ class Floor:
         Where it has reported before, there was memory enough for it: a neighbour took it, and it goes on as it is.
         """
         if self.trial(key).reports:
-            return Verdict.WAIT if self.lost(key, reason) is Verdict.GO else Verdict.STOP
+            return self._again(key, reason)
         smaller = self.desk.smaller(self.trial(key)) if not self.trial(key).attempt else None
         if smaller is None:
             self.recorder.end(key, State.INFEASIBLE, reason)
             return Verdict.STOP
         self.recorder.retry(key, smaller, reason)
         return Verdict.WAIT
+
+    def _again(self, key: Key, reason: str) -> Verdict:
+        """Go on from the last checkpoint when its turn comes, unless it was lost too often."""
+        return Verdict.WAIT if self.lost(key, reason) is Verdict.GO else Verdict.STOP
 
     def _settle(self) -> None:
         """End what waits and is to stop; each end may decide others."""

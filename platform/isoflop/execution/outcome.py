@@ -23,6 +23,8 @@ class Outcome:
     """Why the training itself failed."""
     exhausted: str = ""
     """What it needed more memory for than there is."""
+    lost: str = ""
+    """Which of its processes was lost."""
     fault: str = ""
     """What failed that is not the training's fault: its disk, its data."""
 

@@ -18,19 +18,21 @@ class Packing:
     """Shares of a GPU for trainings. Packing decides where a trial runs, never its numbers.
 
     A trial's estimate is corrected by the largest ratio of measured to estimated memory so far. One that ran out of
-    memory beside others gets a GPU of its own.
+    memory beside others gets a GPU of its own, and one on several devices has a GPU of its own for each.
     """
 
-    def __init__(self, gpus: float | Literal["auto"], total: int) -> None:
+    def __init__(self, gpus: float | Literal["auto"], total: int, *, devices: int = 1) -> None:
         self.gpus = gpus
-        self._total = total
+        self._total, self._devices = total, devices
         self._ratio = 1.0
         self._alone: set[Key] = set()
 
     def share(self, trial: Trial) -> float:
         """The GPUs of one trial."""
         if self.gpus != "auto":
-            return float(self.gpus)
+            return float(self.gpus) * self._devices
+        if self._devices > 1:
+            return float(self._devices if self._total else 0)
         if not self._total or trial.key in self._alone:
             return min(1.0, float(self._total))
         need = MARGIN * self._ratio * trial.memory / self._total

@@ -80,6 +80,6 @@ class RayCluster:
         if self.address:
             ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
             return
-        cpus = workers(self.resources) * self.resources.threads
+        cpus = workers(self.resources) * self.resources.cpus
         # "local", or Ray would join any cluster that happens to run on this machine.
         ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)

@@ -40,7 +40,7 @@ LOOK_SECONDS = 10.0
 
 def tuned(floor: Floor, resources: Resources, open_training: Open) -> None:
     """Run a plan to its end on the cluster that this process is connected to."""
-    packing = Packing(resources.gpus, gpu_memory() if resources.gpus == "auto" else 0)
+    packing = Packing(resources.gpus, gpu_memory() if resources.gpus == "auto" else 0, devices=resources.devices)
     with (
         tempfile.TemporaryDirectory(prefix=f"isoflop-ray-{os.getpid()}-") as scratch,
         stoppable(floor.recorder.ask_to_stop),
@@ -59,7 +59,7 @@ def _tune(tuning: Tuning, resources: Resources, open_training: Open, scratch: Pa
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
 
     def need(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        return tune.PlacementGroupFactory([{"CPU": float(resources.threads), "GPU": config[SHARE]}])
+        return tune.PlacementGroupFactory([{"CPU": float(resources.cpus), "GPU": config[SHARE]}])
 
     tuner = tune.Tuner(
         tune.with_resources(trainable(open_training), need),
@@ -93,9 +93,9 @@ class Slots:
 
     def _found(self) -> int:
         there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        slots, gpus = there.get("CPU", 1.0) / self._resources.threads, self._resources.gpus
+        slots, gpus = there.get("CPU", 1.0) / self._resources.cpus, self._resources.gpus
         if isinstance(gpus, float) and gpus > 0:
-            slots = min(slots, there.get("GPU", 0.0) / gpus)
+            slots = min(slots, there.get("GPU", 0.0) / (gpus * self._resources.devices))
         return max(1, int(slots))
 
 

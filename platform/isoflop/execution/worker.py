@@ -7,7 +7,7 @@ import traceback
 from dataclasses import dataclass, field
 
 from isoflop.crashpoints import crash
-from isoflop.errors import ExhaustedError, IsoflopError, StateError
+from isoflop.errors import ExhaustedError, IsoflopError, LostError, StateError
 from isoflop.execution.outcome import Outcome
 from isoflop.execution.training import Open, Training
 from isoflop.records import Job
@@ -42,6 +42,8 @@ class Worker:
             return self._step()
         except ExhaustedError as error:
             return Outcome(exhausted=str(error))
+        except LostError as error:
+            return Outcome(lost=str(error))
         except StateError as error:
             return Outcome(fault=str(error))
         except IsoflopError as error:

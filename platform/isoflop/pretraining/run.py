@@ -17,7 +17,7 @@ from isoflop.pretraining.masked import Masked, Masks, Painting, patch_of
 from isoflop.records import Artifact
 from isoflop.seeds import derive
 from isoflop.trained import artifact
-from isoflop.training.fit import Split
+from isoflop.training.split import Split
 from isoflop.training.task import Task
 from isoflop.trial import TrialRun
 from isoflop.weights import Origin
@@ -66,9 +66,6 @@ class PretrainRun(TrialRun):
             checkpoints=checkpoints,
             weights=weights,
             device=device,
-            flops=None,
-            observe=False,
-            asked=(),
         )
 
     def finish(self, folder: Path, *, weights: bool = True) -> Sequence[Artifact]:
@@ -153,6 +150,8 @@ class PretrainRun(TrialRun):
 
 def _faults(config: TrialConfig) -> Iterator[Fault]:
     """What makes no sense without labels."""
+    if config.train.devices > 1:
+        yield Fault("train.devices", f"{config.train.devices}: a pretraining has one device alone", "set it to 1")
     if config.fused.members > 1:
         yield Fault("fused.members", f"{config.fused.members}: pretrainings cannot be fused", "leave it out")
     if config.train.freeze:

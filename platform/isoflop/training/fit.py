@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from isoflop.config import AugmentConfig, TrialConfig
+from isoflop.config import TrialConfig
 from isoflop.length import Length
 from isoflop.records import Record
 from isoflop.seeds import derive
@@ -19,10 +19,12 @@ from isoflop.training.objective import Objective
 from isoflop.training.observation import Observation
 from isoflop.training.optimizers import build_optimizer, release, set_rate
 from isoflop.training.optimizers.clip import clip
+from isoflop.training.parallel import ALONE, Pairs, Ranks
 from isoflop.training.patience import WATCHED, Patience
 from isoflop.training.precision import Precision, cast
 from isoflop.training.report import record_of
 from isoflop.training.schedule import rate
+from isoflop.training.split import Split
 from isoflop.training.task import Task
 from isoflop.training.watch import Watch, whole
 
@@ -42,20 +44,6 @@ class Stateful(Protocol):
         ...
 
 
-class Split(Protocol):
-    """Images and targets of one split."""
-
-    def pieces(
-        self, step: int, *, size: int, piece: int, seed: int, config: AugmentConfig
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """The training batch of a step, in pieces of so many images; the last may be smaller."""
-        ...
-
-    def all(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Every image once, in order."""
-        ...
-
-
 class Fit:
     """One training. Iterating it yields a record at each report until the horizon.
 
@@ -65,7 +53,8 @@ class Fit:
     With `train.micro_batch` a batch goes through the net in pieces, one after another, and the gradient is that of the
     mean loss over the whole batch. Images, their order and their augmentation are those of the whole batch. A net that
     treats each image by itself (layer norm, no dropout) comes to the same step up to rounding; batch norm sees pieces,
-    and dropout draws piece by piece.
+    and dropout draws piece by piece. With several `ranks` it is one of several processes, each with its part of every
+    batch (`training/parallel.py`).
 
     An `observation` looks at the last step before each report.
     """
@@ -82,8 +71,10 @@ class Fit:
         length: Length,
         seed: int,
         observation: Observation | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.net, self.task, self.objective, self.train, self.val = net, task, objective, train, val
+        self.net, self.task, self.ranks = net, task, ranks
+        self.train, self.val = ranks.cut(train), ranks.cut(val)
         self.config, self.length, self.seed = config, length, seed
         self.observation = observation
         self.optimizer = build_optimizer(net, config.optim)
@@ -92,14 +83,15 @@ class Fit:
         self.precision = Precision(config.train.precision, self.device)
         self.average = build_average(net, config.average, length)
         self.patience = Patience(config.train.patience)
-        self.watch = Watch(skips=self.precision.skips)
+        self.watch = Watch(skips=self.precision.skips, mean=ranks.mean)
         self.losses: list[float] = []
         """On validation, of the reports so far."""
         self.answers: tuple[Tensor, Tensor] | None = None
         """Outputs and targets on validation at the last report, once it was made."""
         self.step = 0
         self._learned = [parameter for parameter in net.parameters() if parameter.requires_grad]
-        self._called: nn.Module = torch.compile(net) if config.train.compile else net  # type: ignore[assignment]
+        called: nn.Module = torch.compile(net) if config.train.compile else net  # type: ignore[assignment]
+        self.loss = ranks.loss(called, objective, length.batch // ranks.count)
 
     def __iter__(self) -> Iterator[Record]:
         """The records that are still to come."""
@@ -132,7 +124,9 @@ class Fit:
 
     def outputs(self, split: Split) -> tuple[Tensor, Tensor]:
         """Outputs and targets of a whole split, in order, on the CPU."""
-        return outputs(self.answering, split, self.piece, precision=self.precision.name)
+        self.ranks.settle(self.answering)
+        pairs = answers(self.answering, split, self.piece, precision=self.precision.name)
+        return joined(self.ranks.gather(pairs))
 
     def answered(self) -> tuple[Tensor, Tensor]:
         """Outputs and targets on validation as the last report has them; found again where it was cut off."""
@@ -182,7 +176,7 @@ class Fit:
         return self.watch.mean()
 
     def _train_step(self, step: int, observed: Observation | None) -> None:
-        seed_device(self.device, derive(self.seed, "step", step))
+        seed_device(self.device, derive(self.seed, "step", step, *self.ranks.place))
         set_rate(self.optimizer, self.rate(step))
         self.optimizer.zero_grad(set_to_none=True)
         with observed.forward() if observed else nullcontext():
@@ -205,18 +199,18 @@ class Fit:
     def _validated(self, *, last: bool) -> dict[str, float]:
         """The task's metrics on validation."""
         if self.average is not None and self.average.estimates:
-            seed_device(self.device, derive(self.seed, "average", self.step))
+            seed_device(self.device, derive(self.seed, "average", self.step, *self.ranks.place))
             first = max(0, self.step - -(-ESTIMATED // self.length.batch))
             with self.precision.cast():
                 self.average.estimate(pair for step in range(first, self.step) for pair in self._pieces(step))
-        answers = self.outputs(self.val)
-        self.answers = answers if last else None
-        return self.task.metrics(*answers, last=last)
+        found = self.outputs(self.val)
+        self.answers = found if last else None
+        return self.task.metrics(*found, last=last)
 
     def _learn(self, images: Tensor, targets: Tensor) -> Tensor:
-        """Add a piece's part of the gradient; its part of the batch's mean loss."""
+        """Add a piece's part of the gradient; its part of the batch's mean loss, which is that over all ranks."""
         with self.precision.cast():
-            loss = self.objective(self._called, images, targets) * (len(targets) / self.length.batch)
+            loss = self.loss(images, targets) * (len(targets) * self.ranks.count / self.length.batch)
         self.precision.backward(loss)
         return loss.detach()
 
@@ -237,8 +231,17 @@ def outputs(net: nn.Module, split: Split, size: int, *, precision: str = "float3
     So many images go through at once. With those of a training step it takes a fifth to two thirds of the memory of
     such a step (twelve nets on the CPU), and from 32 images on no larger batch was faster there.
     """
+    return joined(answers(net, split, size, precision=precision))
+
+
+def answers(net: nn.Module, split: Split, size: int, *, precision: str) -> Pairs:
+    """A net's outputs and targets piece by piece, on the CPU."""
     net.eval()
     with torch.inference_mode(), cast(precision, next(net.parameters()).device):
-        pairs = [(net(images).float().cpu(), targets.cpu()) for images, targets in split.all(size)]
+        return [(net(images).float().cpu(), targets.cpu()) for images, targets in split.all(size)]
+
+
+def joined(pairs: Pairs) -> tuple[Tensor, Tensor]:
+    """Outputs and targets of all pieces."""
     found, targets = zip(*pairs, strict=True)
     return torch.cat(found), torch.cat(targets)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +21,11 @@ and what overflows still is no matter of the scale."""
 class Watch:
     """Losses of the steps since a report, and what the gradients of those since the last look came to."""
 
-    def __init__(self, *, skips: bool) -> None:
+    def __init__(self, *, skips: bool, mean: Callable[[Tensor], Tensor] = lambda values: values) -> None:
         self.skips = skips
         """Whether steps without a finite gradient are left out, so that they are no divergence."""
+        self._over = mean
+        """The mean over all processes of a training: they all see the same, so that they come to the same end."""
         self.row = self.skipped = 0
         """Steps left out last, one after another, and in all."""
         self._losses: list[Tensor] = []
@@ -41,9 +43,10 @@ class Watch:
         if not self._gradients:
             return
         first = step - len(self._gradients) + 1
-        losses, gradients = self._losses[-len(self._gradients) :], self._gradients
-        finite = torch.isfinite(torch.stack([*losses, *gradients])).view(2, -1).tolist()
-        self._gradients = []
+        recent = len(self._gradients)
+        seen = self._over(torch.stack([*self._losses[-recent:], *self._gradients]))
+        self._losses[-recent:], self._gradients = list(seen[:recent]), []
+        finite = torch.isfinite(seen).view(2, -1).tolist()
         for place, (loss, gradient) in enumerate(zip(*finite, strict=True), first):
             if self.skips:
                 self._count(place, taken=gradient)

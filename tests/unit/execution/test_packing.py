@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
+
+from isoflop.errors import SpecError
+from isoflop.execution.capacity import workers
 from isoflop.execution.packing import Packing
+from isoflop.faults import parse
 from isoflop.records import Key, Record, Trial
+from isoflop.study_spec import Resources
 
 GB = 10**9
 
@@ -42,3 +50,16 @@ def test_who_ran_out_of_memory_gets_a_gpu_alone():
 def test_a_fixed_share_is_given_as_it_is_and_a_machine_without_gpus_gives_none():
     assert Packing(0.25, 0).share(trial(GB)) == 0.25
     assert Packing("auto", 0).share(trial(GB)) == 0.0
+
+
+def test_a_training_on_several_devices_has_each_for_itself():
+    assert Packing("auto", 80 * GB, devices=2).share(trial(GB)) == 2.0
+    assert Packing(1.0, 0, devices=4).share(trial(GB)) == 4.0
+    assert Packing("auto", 0, devices=2).share(trial(GB)) == 0.0
+
+
+def test_a_trial_takes_the_cores_of_all_its_devices():
+    assert workers(Resources(threads=1, devices=os.cpu_count() or 1)) == 1
+    assert Resources(threads=2, devices=3).cpus == 6
+    with pytest.raises(SpecError, match=r"gpus: 0.5 is no GPU for each of 2 devices; give 1 or auto"):
+        parse(Resources, {"devices": 2, "gpus": 0.5})

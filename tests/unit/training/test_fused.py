@@ -60,7 +60,9 @@ def config(name: str = "lenet", **params: object) -> TrialConfig:
     return TrialConfig.from_params({**plain, **NETS[name], **params})  # type: ignore[arg-type]
 
 
-def both(configs: list[TrialConfig], seeds: list[int]) -> tuple[list[Fit], Fused]:
+def both(
+    configs: list[TrialConfig], seeds: list[int], objective: type[Supervised] = Supervised
+) -> tuple[list[Fit], Fused]:
     """Separate trainings of random images and the same as one program, all in double precision."""
     drawn = np.random.default_rng(0)
     images = drawn.integers(0, 256, (64, 1, 16, 16), dtype=np.uint8)
@@ -76,7 +78,7 @@ def both(configs: list[TrialConfig], seeds: list[int]) -> tuple[list[Fit], Fused
     def split() -> Doubles:
         return Doubles(images, labels, mean=[0.5], std=[0.25], resolution=16, device=CPU)
 
-    common = {"objective": Supervised(task), "val": split(), "length": length}
+    common = {"objective": objective(task), "val": split(), "length": length}
     alone = [
         Fit(net, task, train=split(), config=c, seed=s, **common)  # type: ignore[arg-type]
         for net, c, s in zip(nets(), configs, seeds, strict=True)
@@ -262,9 +264,7 @@ def test_a_gradient_that_is_lost_is_noticed_at_its_step():
         def __call__(self, net: nn.Module, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
             return super().__call__(net, images, targets) + (net(images) * 0).abs().sum().sqrt()
 
-    alone, fused = both([config(**{"train.horizon": 4})] * 2, [0, 1])
-    for fit in (*alone, fused):
-        fit.objective = Steep(fit.task)
+    alone, fused = both([config(**{"train.horizon": 4})] * 2, [0, 1], Steep)
     with pytest.raises(DivergedError) as caught:
         alone[0].advance(3)
     fused.advance(3)

@@ -14,12 +14,13 @@ from isoflop.errors import DivergedError, SpecError
 from isoflop.length import Length
 from isoflop.records import Record
 from isoflop.seeds import derive
-from isoflop.training.fit import Split, seed_device
+from isoflop.training.fit import seed_device
 from isoflop.training.fused.stack import Stack
 from isoflop.training.fused.update import UPDATES
 from isoflop.training.objective import Objective
 from isoflop.training.report import record_of
 from isoflop.training.schedule import rate
+from isoflop.training.split import Split
 from isoflop.training.task import Task
 from isoflop.training.watch import STEPS
 
