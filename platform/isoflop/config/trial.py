@@ -74,8 +74,9 @@ class TrialConfig(Part):
     @model_validator(mode="after")
     def _fusable(self) -> Self:
         if self.fused.members > 1:
-            plain = {f"{name}.{key}": value for name, part in SECTIONS.items() for key, value in _defaults(part)}
-            if faults := list(unfusable(self.params(), plain)):
+            parts = {name: field.default for name, field in type(self).model_fields.items()}
+            plain = {name: part.model_dump(mode="json") for name, part in parts.items() if isinstance(part, Part)}
+            if faults := list(unfusable(self.params(), dict(flatten(plain)))):
                 raise SpecError(*faults)
         return self
 
@@ -162,11 +163,6 @@ def default_of(key: str, family_name: str) -> Scalar:
         return row.knobs[name][0]
     default: Scalar = SECTIONS[section].model_fields[name].default
     return default
-
-
-def _defaults(part: type[Part]) -> Iterator[tuple[str, Scalar]]:
-    for key, field in part.model_fields.items():
-        yield key, field.default
 
 
 def nest(params: Mapping[str, Any]) -> dict[str, Any]:
