@@ -6,5 +6,5 @@ It needs torch, torchvision, timm, pydantic, numpy, safetensors, psutil and Pill
 makes all its checks, small, on the CPU, and says that the table of a GPU is still to be made. Exit code 1 where a check
 fails: fused trainings must equal separate ones in double precision, and come to the same accuracies.
 
-Time: not yet known on a GPU; four minutes on one core of a CPU, less than one with --quick.
+Time: not yet known on a GPU; four minutes on one core of a CPU, two with --quick.
 """
