@@ -129,6 +129,8 @@ def test_flops_are_those_of_body_and_head_for_every_view(method: str, home: Home
         ({"train.freeze": True}, "train.freeze: true leaves nothing"),
         ({"distill.teacher": "resnet-run-01234567"}, "distill.teacher: .* knows labels"),
         ({"adversary.name": "pgd"}, "adversary.name: pgd attacks"),
+        ({"train.devices": 2}, "train.devices: 2: a pretraining has one device alone"),
+        ({"fused.members": 2}, "fused.members: 2: pretrainings cannot be fused"),
     ],
 )
 def test_what_makes_no_sense_without_labels_is_refused(params: dict[str, Any], line: str, home: Home):
