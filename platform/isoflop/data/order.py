@@ -6,7 +6,7 @@ fill a batch is left out of an epoch.
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -22,7 +22,7 @@ Fetch: TypeAlias = Callable[[int, int], None]
 """Is told that images from one place up to another are needed soon."""
 
 
-class Order:
+class Order(ABC):
     """An order in epochs, of images counted from 0. One epoch is kept at a time, on the device that gathers."""
 
     def __init__(self, count: int, device: torch.device = CPU) -> None:

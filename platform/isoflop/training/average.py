@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from typing import Any
@@ -18,7 +19,7 @@ POWER = 2 / 3
 """How an exponential average grows slow, as timm's `ModelEmaV3` has it."""
 
 
-class Average:
+class Average(ABC):
     """A copy of a net whose weights are an average of the net's: a subclass says of which steps, and how."""
 
     averages_buffers = True
@@ -33,13 +34,13 @@ class Average:
         self._floats = [pair for pair in pairs if self._is_averaged(*pair)]
         self._others = [pair for pair in pairs if not self._is_averaged(*pair)]
 
+    @abstractmethod
     def takes(self, step: int) -> bool:
         """Whether the weights after so many steps belong to it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def mix(self, averaged: list[Tensor], current: list[Tensor]) -> None:
         """Take in current weights."""
-        raise NotImplementedError
 
     def update(self, step: int) -> None:
         """Take in the net's weights after so many steps, if they belong to it."""
