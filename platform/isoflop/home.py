@@ -69,6 +69,10 @@ class Home:
         """Weights and predictions of one training."""
         return self.path / "artifacts" / study / str(key)
 
+    def reports(self, study: str) -> Path:
+        """Reports of a whole study."""
+        return self.path / "reports" / study
+
     def logs(self, study: str, key: Key) -> Path:
         """The file of one training's output and tracebacks."""
         return self.path / "logs" / study / f"{key}.txt"

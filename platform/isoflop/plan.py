@@ -37,6 +37,8 @@ class Proposal:
     source: str
     memory: int = 0
     """Bytes that its training is estimated to take."""
+    forecast: Mapping[str, float] = field(default_factory=dict)
+    """What is predicted of its result before it is trained, by name; empty where nothing is."""
     state: State | None = None
     """INFEASIBLE or DUPLICATE where it is never trained."""
     reason: str = ""

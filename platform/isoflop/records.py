@@ -124,7 +124,10 @@ class Trial:
     reason: str = ""
     """Why it was stopped, is infeasible or failed."""
     source: str = ""
-    """What suggested it: `default`, `enqueued`, or the sampler's name; of a finalist, the trial it retrains."""
+    """What suggested it: `default`, `enqueued`, or the sampler's name; of a finalist, the trial it retrains; of a
+    scaling study, what it is trained for."""
+    forecast: Mapping[str, float] = field(default_factory=dict)
+    """What was predicted of its result before it was trained, by name."""
     tried: bool = False
     """Whether a worker ever took it."""
     attempt: int = 0

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import time as clock
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,33 +11,27 @@ from pydantic import TypeAdapter, ValidationError
 
 from isoflop.bench import Bench as Bench  # noqa: PLC0414 - a name of this module too
 from isoflop.bench import ExecutorName as ExecutorName  # noqa: PLC0414
-from isoflop.bench import StudyDesk
 from isoflop.choice import choose
-from isoflop.config import STORED, TEACHER, WEIGHTS, ModelConfig, Name, parse
-from isoflop.crashpoints import crash
+from isoflop.config import STORED, TEACHER, WEIGHTS, Name, parse
 from isoflop.data import PreparedData, open_prepared
 from isoflop.data.balance import skew
 from isoflop.drift import drift, widened
-from isoflop.errors import Fault, InputError, LeaseError, SpecError, StudyError
+from isoflop.errors import Fault, InputError, SpecError
 from isoflop.execution.recorder import Recorder
 from isoflop.home import Home
-from isoflop.journal.event import Kind
-from isoflop.journal.history import History
 from isoflop.journal.sqlite import SqliteJournal
 from isoflop.outcome import Study, known
 from isoflop.planning.finalists import FinalistsPlan
-from isoflop.planning.progress import cause
-from isoflop.provenance import code_version, holder, provenance
-from isoflop.records import State
+from isoflop.pricing import pricing
+from isoflop.provenance import code_version, holder
+from isoflop.running import payload, refuse, run
 from isoflop.spec import Spec, load_spec
-from isoflop.study_spec import Objective, StudySpec, seconds
+from isoflop.study_spec import Objective, StudySpec
 from isoflop.tasks import metric_of, refuse_strangers
 from isoflop.tracking.store import Store
 from isoflop.weights import About, misfit, unsuited
 
 if TYPE_CHECKING:
-    from isoflop.models.cost import Cost
-    from isoflop.plan import Plan
     from isoflop.planning.search import SearchPlan
 
 
@@ -73,7 +63,7 @@ def search(
     check_weights(loaded, bench.home, prepared)
     name = legal_id(study) if study else fresh_id(loaded.study.name, bench.journal.studies())
     plan = search_plan(loaded, prepared, bench.home)
-    _run(bench, name, plan, _payload("search", loaded, prepared), loaded.study, allow_drift=allow_drift)
+    run(bench, name, plan, payload("search", loaded, prepared), loaded.study, allow_drift=allow_drift)
     return Study(name, Store(bench.journal, bench.home.path))
 
 
@@ -100,11 +90,11 @@ def resume(
     prepared = open_prepared(Path(facts["data"]["path"]))
     loaded = fitted(loaded, prepared)
     check_weights(loaded, bench.home, prepared)
-    payload = _payload("search", loaded, prepared)
+    opening = payload("search", loaded, prepared)
     if spec is not None and not allow_drift:
-        _refuse(study, widened(spec.space, found.trials), "keep what was tried in the space")
-        payload["widened"] = drift(facts, payload | {"spec": payload["spec"] | {"study": facts["spec"]["study"]}})
-    _run(bench, study, search_plan(loaded, prepared, bench.home), payload, loaded.study, allow_drift=allow_drift)
+        refuse(study, widened(spec.space, found.trials), "keep what was tried in the space")
+        opening["widened"] = drift(facts, opening | {"spec": opening["spec"] | {"study": facts["spec"]["study"]}})
+    run(bench, study, search_plan(loaded, prepared, bench.home), opening, loaded.study, allow_drift=allow_drift)
     return Study(study, Store(bench.journal, bench.home.path))
 
 
@@ -133,10 +123,10 @@ def finalists(
         bench.home.check_weights((str(trial.config.get(key, "")) for trial in chosen), key)
     prepared = open_prepared(Path(facts["data"]["path"]))
     plan = FinalistsPlan(study=study, chosen=chosen, seeds=seeds, seed=spec.study.seed)
-    payload = _payload("finalists", spec, prepared) | {"parent": study, "top": top, "seeds": seeds}
+    opening = payload("finalists", spec, prepared) | {"parent": study, "top": top, "seeds": seeds}
     name = finalists_of(study)
     unlimited = spec.study.model_copy(update={"budget": spec.study.budget.model_copy(update={"time": None})})
-    _run(bench, name, plan, payload, unlimited, allow_drift=allow_drift)
+    run(bench, name, plan, opening, unlimited, allow_drift=allow_drift)
     if open_test:
         evaluate(name, bench=bench)
     return Study(name, Store(bench.journal, bench.home.path))
@@ -233,31 +223,9 @@ def search_plan(spec: Spec, prepared: PreparedData, home: Home | None = None) ->
         digest=prepared.digest,
         images=len(prepared.split("train")[1]),
         code=code_version(),
-        price=partial(_price, image=prepared.shape, classes=prepared.outputs, stored=stored),
+        price=pricing(prepared, stored),
         teachers={name: about.origin.forward for name, about in stored.items() if about.origin},
     )
-
-
-def _price(
-    model: ModelConfig,
-    *,
-    image: tuple[int, int, int],
-    classes: int,
-    stored: Mapping[str, About],
-    batch: int,
-    states: int,
-    share: float = 1.0,
-    recompute: bool = False,
-) -> Cost:
-    """What a model costs; torch is imported when the first is asked for.
-
-    Raises `SpecError` for a shape that cannot be, or that the weights which it begins with do not fit.
-    """
-    from isoflop.models import cost
-
-    if model.weights and (fault := misfit(stored[model.weights], model, model.weights)):
-        raise SpecError(fault)
-    return cost(model, image=image, classes=classes, batch=batch, states=states, share=share, recompute=recompute)
 
 
 def override(
@@ -302,94 +270,3 @@ def legal_id(study: str) -> str:
     except ValidationError:
         remedy = "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"
         raise InputError(Fault("study", f"{study!r} is no id of a study", remedy)) from None
-
-
-def _payload(plan: str, spec: Spec, prepared: PreparedData) -> dict[str, Any]:
-    """What a STUDY event says."""
-    return {
-        "name": spec.study.name,
-        "plan": plan,
-        "spec": spec.tree(),
-        "data": {
-            "name": prepared.name,
-            "digest": prepared.digest,
-            "path": str(prepared.path),
-            "shape": list(prepared.shape),
-            "task": prepared.task.name,
-        },
-        "provenance": provenance(),
-        "parent": None,
-    }
-
-
-def _run(bench: Bench, study: str, plan: Plan, payload: dict[str, Any], spec: StudySpec, *, allow_drift: bool) -> None:
-    """Run a plan to its end under the study's lease. Raises `StudyError` where it came to nothing."""
-    limit = seconds(spec.budget.time) * (1 - spec.budget.reserve) if spec.budget.time else None
-    desk = StudyDesk(
-        home=bench.home,
-        study=study,
-        data=payload["data"]["path"],
-        spec=spec,
-        keep=payload["plan"] == "finalists",
-    )
-    with (
-        closing(bench.build_executor(spec)) as executor,
-        bench.tracker(study) as tell,
-        Recorder(
-            bench.journal,
-            study,
-            holder=holder(),
-            listeners=(tell, desk.keeper(), *bench.listeners),
-            deadline=clock.time() + limit if limit else None,
-        ) as recorder,
-    ):
-        note = payload | _drifted(study, recorder.history, payload, allow_drift=allow_drift)
-        recorder.note(Kind.STUDY, note, index=recorder.history.segment + 1)
-        executor.prepare()
-        with _closed(recorder, plan):
-            from isoflop.job import open_job  # with torch, while the executor gets ready
-
-            executor.run(plan, recorder, desk, open_job)
-
-
-def _drifted(study: str, history: History, payload: Mapping[str, Any], *, allow_drift: bool) -> dict[str, Any]:
-    """What changed since the study's last segment, to be journalled. Raises `InputError` where it must not."""
-    if not history.study:
-        return {}
-    found = [line for line in drift(history.study, payload) if line not in payload.get("widened", ())]
-    if not allow_drift:
-        _refuse(study, found, "start a new study, or go on knowingly with --allow-drift")
-    return {"drift": found} if found else {}
-
-
-def _refuse(study: str, differences: Sequence[str], remedy: str) -> None:
-    if differences:
-        raise InputError(*(Fault(f"study {study}", line, remedy) for line in differences))
-
-
-@contextmanager
-def _closed(recorder: Recorder, plan: Plan) -> Iterator[None]:
-    """Write how a run of a study ended, whatever ended it."""
-    try:
-        yield
-        _check(recorder.history)
-    except KeyboardInterrupt:
-        recorder.note(Kind.CLOSED, {"state": State.INTERRUPTED, "reason": "stopped"})
-        raise
-    except LeaseError:
-        raise  # another driver writes now
-    except Exception as error:
-        recorder.note(Kind.CLOSED, {"state": "FAILED", "reason": f"{type(error).__name__}: {error}"})
-        raise
-    crash("study.before_close")
-    recorder.note(Kind.CLOSED, {"state": "COMPLETE", "reason": recorder.decide(plan).reason})
-
-
-def _check(history: History) -> None:
-    """Raise `StudyError` where every trial that was trained failed, with the causes in groups."""
-    tried = [trial for trial in history.trials.values() if not trial.free]
-    if not tried or any(trial.state is not State.FAILED for trial in tried):
-        return
-    causes = Counter(cause(trial.reason) for trial in tried)
-    groups = "; ".join(f"{count} x {text}" for text, count in causes.most_common(5))
-    raise StudyError(f"all {len(tried)} trials failed: {groups}")

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, mod
 
 from isoflop.config import Axis, Count, Name, NotNegative, Part, Positive
 from isoflop.errors import Fault, SpecError, did_you_mean
+from isoflop.scale_spec import ScaleSpec
 from isoflop.tasks import USUAL, earned, metric_of
 
 
@@ -227,6 +228,8 @@ class StudySpec(Part):
     """Whose gradients, dead units and activations are recorded by groups of layers at each report: some 30 numbers."""
     enqueue: tuple[dict[str, Any], ...] = ()
     """Known configurations to try after the families' defaults, by dotted key; what is left out is the default."""
+    scale: ScaleSpec | None = None
+    """How the space's families are scaled, each from its default; a search takes no notice of it."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
     @model_validator(mode="after")

@@ -99,6 +99,8 @@ class Recorder:
             "memory": proposal.memory,
             "source": proposal.source,
         }
+        if proposal.forecast:
+            payload["forecast"] = dict(proposal.forecast)
         events = [self._event(Kind.START, key, 0, payload)]
         if proposal.state is not None:
             events.append(self._event(Kind.END, key, 0, {"state": proposal.state, "reason": proposal.reason}))

@@ -34,6 +34,8 @@ class Kind(StrEnum):
     """A file stands (index: one of `ARTIFACTS`): `path` relative to the state folder, `sha256`."""
     OPENED = "opened"
     """The test set was opened for a trial: `data_digest`, `metrics`."""
+    REPORTED = "reported"
+    """A report of the whole study stands (index: its segment): `files` relative to the state folder, `numbers`."""
     DEADLINE = "deadline"
     """The time budget ran out (index: the study's segment): nothing starts any more."""
     CLOSED = "closed"

@@ -23,6 +23,8 @@ class History:
     opened: dict[Key, Mapping[str, Any]] = field(default_factory=dict)
     closed: Mapping[str, Any] | None = None
     """Payload of the CLOSED event of the present segment."""
+    reported: Mapping[str, Any] | None = None
+    """Payload of the newest REPORTED event."""
     deadline: bool = False
     """Whether the time budget ran out in the present segment."""
     changes: list[tuple[Key, int]] = field(default_factory=list)
@@ -55,6 +57,8 @@ class History:
             self.began = self.began or event.time
         elif event.kind is Kind.DEADLINE:
             self.deadline = True
+        elif event.kind is Kind.REPORTED:
+            self.reported = event.payload
         elif event.kind is Kind.CLOSED:
             self.closed = event.payload
 

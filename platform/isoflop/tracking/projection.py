@@ -47,7 +47,7 @@ class Update:
     weights: str = ""
     """Path of the weights that it left."""
     reports: list[str] = field(default_factory=list)
-    """Paths of the reports of each class that it left."""
+    """Paths of the reports that it left: of each class, or of a whole study."""
     data: Mapping[str, Any] | None = None
     """Name, digest and path of the data set."""
     spec: Mapping[str, Any] | None = None
@@ -103,6 +103,10 @@ def _study(update: Update, event: Event) -> None:
         update.state, update.ended = State(payload["state"]), event.time
         update.tag("state", payload["state"])
         update.tag("reason", payload.get("reason", ""))
+    elif event.kind is Kind.REPORTED:
+        update.reports += payload["files"]
+        for name, value in payload["numbers"].items():
+            update.number(name, value, event.index, event.time)
 
 
 def _start(update: Update, event: Event) -> None:
@@ -116,6 +120,8 @@ def _start(update: Update, event: Event) -> None:
         update.params[legal(key)] = clip(text, PARAM_LIMIT)
     for name in ("parameters", "flops", "memory"):
         update.number(name, payload.get(name, 0), 0, event.time)
+    for name, value in payload.get("forecast", {}).items():
+        update.number(f"forecast.{name}", value, 0, event.time)
 
 
 def _state(update: Update, event: Event) -> None:

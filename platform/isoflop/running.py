@@ -1,0 +1,118 @@
+"""A run of a study: a plan brought to its end under the study's lease, in the study's newest segment."""
+
+from __future__ import annotations
+
+import time as clock
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from isoflop.bench import Bench, StudyDesk
+from isoflop.crashpoints import crash
+from isoflop.data import PreparedData
+from isoflop.drift import drift
+from isoflop.errors import Fault, InputError, LeaseError, StudyError
+from isoflop.execution.recorder import Recorder
+from isoflop.journal.event import Kind
+from isoflop.journal.history import History
+from isoflop.planning.progress import cause
+from isoflop.provenance import holder, provenance
+from isoflop.records import State
+from isoflop.spec import Spec
+from isoflop.study_spec import StudySpec, seconds
+
+if TYPE_CHECKING:
+    from isoflop.plan import Plan
+
+
+def payload(plan: str, spec: Spec, prepared: PreparedData) -> dict[str, Any]:
+    """What a STUDY event says."""
+    return {
+        "name": spec.study.name,
+        "plan": plan,
+        "spec": spec.tree(),
+        "data": {
+            "name": prepared.name,
+            "digest": prepared.digest,
+            "path": str(prepared.path),
+            "shape": list(prepared.shape),
+            "task": prepared.task.name,
+        },
+        "provenance": provenance(),
+        "parent": None,
+    }
+
+
+def run(bench: Bench, study: str, plan: Plan, opening: dict[str, Any], spec: StudySpec, *, allow_drift: bool) -> None:
+    """Run a plan to its end under the study's lease. Raises `StudyError` where it came to nothing."""
+    limit = seconds(spec.budget.time) * (1 - spec.budget.reserve) if spec.budget.time else None
+    desk = StudyDesk(
+        home=bench.home,
+        study=study,
+        data=opening["data"]["path"],
+        spec=spec,
+        keep=opening["plan"] == "finalists",
+    )
+    with (
+        closing(bench.build_executor(spec)) as executor,
+        bench.tracker(study) as tell,
+        Recorder(
+            bench.journal,
+            study,
+            holder=holder(),
+            listeners=(tell, desk.keeper(), *bench.listeners),
+            deadline=clock.time() + limit if limit else None,
+        ) as recorder,
+    ):
+        note = opening | _drifted(study, recorder.history, opening, allow_drift=allow_drift)
+        recorder.note(Kind.STUDY, note, index=recorder.history.segment + 1)
+        executor.prepare()
+        with _closed(recorder, plan):
+            from isoflop.job import open_job  # with torch, while the executor gets ready
+
+            executor.run(plan, recorder, desk, open_job)
+
+
+def _drifted(study: str, history: History, opening: Mapping[str, Any], *, allow_drift: bool) -> dict[str, Any]:
+    """What changed since the study's last segment, to be journalled. Raises `InputError` where it must not."""
+    if not history.study:
+        return {}
+    found = [line for line in drift(history.study, opening) if line not in opening.get("widened", ())]
+    if not allow_drift:
+        refuse(study, found, "start a new study, or go on knowingly with --allow-drift")
+    return {"drift": found} if found else {}
+
+
+def refuse(study: str, differences: Sequence[str], remedy: str) -> None:
+    """Raise `InputError` where there are differences, one fault each."""
+    if differences:
+        raise InputError(*(Fault(f"study {study}", line, remedy) for line in differences))
+
+
+@contextmanager
+def _closed(recorder: Recorder, plan: Plan) -> Iterator[None]:
+    """Write how a run of a study ended, whatever ended it."""
+    try:
+        yield
+        _check(recorder.history)
+    except KeyboardInterrupt:
+        recorder.note(Kind.CLOSED, {"state": State.INTERRUPTED, "reason": "stopped"})
+        raise
+    except LeaseError:
+        raise  # another driver writes now
+    except Exception as error:
+        recorder.note(Kind.CLOSED, {"state": "FAILED", "reason": f"{type(error).__name__}: {error}"})
+        raise
+    crash("study.before_close")
+    recorder.note(Kind.CLOSED, {"state": "COMPLETE", "reason": recorder.decide(plan).reason})
+
+
+def _check(history: History) -> None:
+    """Raise `StudyError` where every trial that was trained failed, with the causes in groups."""
+    tried = [trial for trial in history.trials.values() if not trial.free]
+    if not tried or any(trial.state is not State.FAILED for trial in tried):
+        return
+    causes = Counter(cause(trial.reason) for trial in tried)
+    groups = "; ".join(f"{count} x {text}" for text, count in causes.most_common(5))
+    raise StudyError(f"all {len(tried)} trials failed: {groups}")
