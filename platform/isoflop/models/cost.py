@@ -13,17 +13,15 @@ from torch import Tensor, nn
 
 from isoflop.config import ModelConfig
 from isoflop.errors import Fault, SpecError
-from isoflop.models.counting import Peak, Tally, peak, undrawn
+from isoflop.models.counting import AUXILIARY, Peak, Tally, depth, path, peak, undrawn, width
 from isoflop.models.field import Field, Fields
-from isoflop.models.net import LAYOUT, Net
+from isoflop.models.net import LAYOUT, Net, Staged
 from isoflop.models.registry import build
 from isoflop.models.tensors import tensors
-from isoflop.scaling import smallest
+from isoflop.scaling import Extent, smallest
 
 IMAGES = 2
 """Images that are counted with and divided by: batch norm refuses to train on one."""
-AUXILIARY = "auxiliary"
-"""What modules are called that only training uses."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +65,8 @@ class Cost:
     """The same on an image without an end; none where attention sees everything."""
     context: bool
     """Whether every place depends on the whole image: by attention, or by gates such as squeeze-and-excitation."""
+    extent: Extent
+    """Counted depth, width and resolution."""
     tokens: int | None
     """Tokens of an image where transformer blocks begin; none for a net without such blocks."""
     layers: tuple[Layer, ...]
@@ -147,21 +147,31 @@ def count(
     last = fields.pooled or Field()
     spent = {name: flops // IMAGES for name, flops in tally.flops().items()}
     layers = tuple(_layers(calls, spent, side))
+    flops = sum(layer.flops for layer in layers if not layer.auxiliary)
     found = Cost(
         family=model.family,
         shape=str(net.shape),
         parameters=sum(parameter.numel() for parameter in net.parameters()),
-        flops=sum(layer.flops for layer in layers if not layer.auxiliary),
+        flops=flops,
         auxiliary=sum(layer.flops for layer in layers if layer.auxiliary),
         memory=0,
         batch=0,
         receptive_field=_pixels(last, side),
         unbounded_field=None if last.everything else last.side,
         context=last.context,
+        extent=_extent(net, tally, side, flops),
         tokens=net.body.tokens,
         layers=layers,
     )
     return peak(tally.operations, images=IMAGES, weights=tally.weights, buffers=tally.buffers), found
+
+
+def _extent(net: Net, tally: Tally, side: int, flops: int) -> Extent:
+    """Counted depth, width and resolution."""
+    body, steps = net.body, [*path(tally.operations)]
+    parts = {*(body.stages if isinstance(body, Staged) else body.units())}
+    stages = [name for name, module in net.named_modules() if module in parts]
+    return Extent(depth=depth(steps), width=width(steps, stages, tally.channels), resolution=side, flops=flops)
 
 
 def side_of(net: Net, model: ModelConfig, share: float) -> int:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from isoflop.models.counting.path import AUXILIARY as AUXILIARY
+from isoflop.models.counting.path import depth as depth
+from isoflop.models.counting.path import path as path
+from isoflop.models.counting.path import width as width
 from isoflop.models.counting.peak import Operation as Operation
 from isoflop.models.counting.peak import Peak as Peak
 from isoflop.models.counting.peak import peak as peak

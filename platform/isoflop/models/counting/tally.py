@@ -59,6 +59,8 @@ class Tally(TorchFunctionMode):
         self.fields = fields
         self.operations: list[Operation] = []
         self.weights: Sizes = dict(map(_storage, net.parameters()))
+        self.channels = {_storage(weight)[0]: weight.shape[0] if weight.ndim > 1 else 1 for weight in net.parameters()}
+        """What each weight's layer gives, by the same keys; 1 of vectors, such as biases."""
         self._buffers: Sizes = dict(map(_storage, net.buffers()))
         self._inside = [""]
         self._made: list[Any] = []  # as long as a tensor lives, no other takes its place
