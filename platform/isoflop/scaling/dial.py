@@ -53,6 +53,15 @@ def dial_of(vary: Vary, model: ModelConfig) -> Dial:
     if vary == "compound":
         most = PHI * FINE
         return Dial(model, "phi", round(model.phi * FINE), (-most, most), lambda place: place / FINE, 2 * FINE)
-    base = getattr(model, vary)
-    bounds = round(-FINE * math.log2(LARGEST)), round(FINE * math.log2(LARGEST / base))
-    return Dial(model, vary, 0, bounds, lambda place: base * 2.0 ** (place / FINE), FINE)
+    return grid(vary, model, FINE)
+
+
+def grid(vary: Literal["depth", "width"], model: ModelConfig, fine: int, *, start: int = 0, stride: int = 0) -> Dial:
+    """Depth or width on a grid that doubles in so many steps; place 0 is the model's own setting.
+
+    Without a stride a doubling is taken at first.
+    """
+    base: float = getattr(model, vary)
+    low, high = round(-fine * math.log2(LARGEST)), math.floor(fine * math.log2(LARGEST / base))
+    place = min(max(start, low), high)
+    return Dial(model, vary, place, (low, high), lambda place: base * 2.0 ** (place / fine), stride or fine)

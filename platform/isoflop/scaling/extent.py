@@ -53,6 +53,10 @@ class Extent:
         """FLOPs as a multiple of a base's."""
         return self.flops / base.flops
 
+    def doublings(self, base: Extent) -> float:
+        """How often FLOPs double from a base's: the phi at which this net stands."""
+        return math.log2(self.times(base))
+
 
 Count: TypeAlias = Callable[[ModelConfig], Extent]
 """Counts a configuration. Raises `SpecError` for a shape that cannot be."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from isoflop.config import ModelConfig
 from isoflop.families import family
 
 SMALLEST = 8
@@ -17,3 +18,8 @@ LARGEST = 100.0
 def smallest(name: str, stem: int) -> int:
     """Pixels of a side of the smallest images that a family takes with a stem."""
     return -(-family(name).least.get(stem, SMALLEST) // stem) * stem
+
+
+def stem_of(model: ModelConfig) -> int:
+    """Pixels per cell of the first feature map of a configuration."""
+    return model.stem or family(model.family).stem

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from isoflop.config import ModelConfig
-from isoflop.scaling.dial import Vary, dial_of
+from isoflop.scaling.dial import Dial, Vary, dial_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +31,11 @@ def solve(cost: Callable[[ModelConfig], float], target: float, *, vary: Vary, mo
     shape grows; it is asked about 20 times. What does not vary is `model`'s. Raises `SpecError` where a shape that is
     looked at cannot be.
     """
-    dial = dial_of(vary, model)
+    return turn(dial_of(vary, model), cost, target)
+
+
+def turn(dial: Dial, cost: Callable[[ModelConfig], float], target: float) -> Solution:
+    """Turn a dial until the cost is nearest to a target. Raises `SpecError` as `solve` does."""
     counted = cache(lambda place: cost(dial.model(place)))
     low = high = dial.start
     if counted(low) < target:

@@ -1,0 +1,132 @@
+"""Which nets to train to learn how a family should grow: stars on equal-FLOP surfaces, and a simplex between them.
+
+Places are chosen in shares of FLOPs, u = exponent * log size for each dimension, so that a surface of equal FLOPs is
+u_depth + u_width + u_resolution = log FLOPs. On each surface a star stands around its middle: one dimension gains FLOPs
+and the others lose them evenly, and the reverse: six points on a regular hexagon around a middle, an equiradial design
+that a full quadratic can be fitted to (Box & Hunter 1957, Annals of Mathematical Statistics 28). Above the base the
+corners of a simplex are added (Scheffe 1958, Journal of the Royal Statistical Society B 20): all that is more than the
+base's FLOPs goes into one dimension.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from isoflop.scaling.extent import DIMENSIONS, Dimension, Extent, Logs
+from isoflop.scaling.ground import Ground
+from isoflop.scaling.line import shared
+from isoflop.scaling.placement import TOLERANCE, Placement
+
+LEVELS = (1.0, 2.0, 4.0, 8.0)
+"""FLOPs of the surfaces over the base's."""
+ARM = 1.75
+"""What a star's arm multiplies the FLOPs by that one dimension brings: 1.75 times the layers, 1.3 times the width."""
+CORNERS = 2.0
+"""FLOPs over the base's up to which corners are added; further up they would stand far from every other point."""
+CENTRE = "centre"
+
+Shares: TypeAlias = dict[Dimension, float]
+"""Log FLOPs over the base's that each dimension brings."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """A net of the design."""
+
+    roles: tuple[str, ...]
+    """What it is there for, such as "depth+" or "all into width"; several where rounding made them one net."""
+    level: float
+    """FLOPs of its surface over the base's."""
+    placement: Placement
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"roles": [*self.roles], "level": self.level, **self.placement.to_dict()}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Design:
+    """Nets to train, and what they cannot tell."""
+
+    points: tuple[Point, ...]
+    fixed: Mapping[Dimension, str]
+    """Dimensions that do not vary in it, by why."""
+
+    @property
+    def logs(self) -> list[Logs]:
+        """Counted depth, width and resolution of each point over the base's, as logarithms: the rows of an array."""
+        return [point.placement.found for point in self.points]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"points": [point.to_dict() for point in self.points], "fixed": dict(self.fixed)}
+
+
+def design(
+    ground: Ground,
+    *,
+    levels: Sequence[float] = LEVELS,
+    arm: float = ARM,
+    corners: float = CORNERS,
+    vary: Sequence[Dimension] = DIMENSIONS,
+    tolerance: float = TOLERANCE,
+) -> Design:
+    """A star on each surface, and corners up to some FLOPs; every net's FLOPs are solved.
+
+    Roles that rounding makes one net become one point. A dimension that cannot vary by so much at this size, or shall
+    not, is named, and the others share its FLOPs.
+    """
+    fixed = {name: why for name in DIMENSIONS if (why := _stuck(ground, name, arm, vary))}
+    free = tuple(name for name in DIMENSIONS if name not in fixed)
+    points: list[Point] = []
+    for level in levels:
+        wanted = star(level, arm, free) | (simplex(level, free) if level <= corners else {})
+        points += _merged(ground, level, wanted, tolerance)
+    return Design(points=tuple(points), fixed=fixed)
+
+
+def star(level: float, arm: float, free: Sequence[Dimension]) -> dict[str, Shares]:
+    """Roles on a surface and the log FLOPs that each dimension brings there, which sum to the surface's."""
+    centre = dict.fromkeys(free, math.log(level) / max(1, len(free)))
+    places = {CENTRE: centre}
+    for name in free if len(free) > 1 else ():
+        for sign, gain in (("+", math.log(arm)), ("-", -math.log(arm))):
+            loss = -gain / (len(free) - 1)
+            places[f"{name}{sign}"] = {key: share + (gain if key == name else loss) for key, share in centre.items()}
+    return places
+
+
+def simplex(level: float, free: Sequence[Dimension]) -> dict[str, Shares]:
+    """The corners of a surface: one dimension brings all that is more than the base's FLOPs; none at the base."""
+    return {f"all into {name}": {name: math.log(level)} for name in free} if level > 1 else {}
+
+
+def _stuck(ground: Ground, name: Dimension, arm: float, vary: Sequence[Dimension]) -> str:
+    """Why a dimension cannot vary by an arm, empty where it can."""
+    exponent = ground.exponents.of(name)
+    if name not in vary:
+        return "held fixed"
+    if not exponent:
+        return "every setting around the base is the same net"
+    if name == "width":
+        return ""
+    step = math.log(arm) / exponent
+    if ground.reach(name, step) or ground.reach(name, -step):
+        return ""
+    return f"rounding is coarser than a step of {math.exp(step):.2f} times"
+
+
+def _merged(ground: Ground, level: float, wanted: Mapping[str, Shares], tolerance: float) -> Iterator[Point]:
+    """One point for each net."""
+    roles: dict[Extent, list[str]] = {}
+    nets: dict[Extent, Placement] = {}
+    for role, shares in wanted.items():
+        place = shared(shares, ground.exponents)
+        placement = ground.place(place, ground.extent.flops * level, tolerance=tolerance)
+        nets.setdefault(placement.extent, placement)
+        roles.setdefault(placement.extent, []).append(role)
+    for extent, placement in nets.items():
+        yield Point(roles=tuple(roles[extent]), level=level, placement=placement)
