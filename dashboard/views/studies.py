@@ -49,11 +49,12 @@ def overview(studies: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def listing(trials: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One line a trial; what the space sampled comes last, by dotted key."""
+    """One line a trial; what the space sampled, or equal FLOPs decided, comes last, by dotted key."""
     return pd.DataFrame([_line(trial) for trial in trials])
 
 
 def _line(trial: Mapping[str, Any]) -> dict[str, Any]:
+    values = {**trial["params"], **trial["solved"]}
     return {
         "number": trial["number"],
         "replicate": trial["replicate"],
@@ -67,7 +68,7 @@ def _line(trial: Mapping[str, Any]) -> dict[str, Any]:
         "source": trial["source"],
         "reason": trial["reason"],
         # Sampled values of one key may be numbers in one trial and words in another; a column is of one kind.
-        **{key: _text(value) for key, value in trial["params"].items() if key != "model.family"},
+        **{key: _text(value) for key, value in values.items() if key != "model.family"},
     }
 
 

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from isoflop.config import flatten
+from isoflop.faults import parse
 from isoflop.records import Trial
 from isoflop.space import SearchSpace
+from isoflop.study_spec import StudySpec
 
 FREE = frozenset({"name", "data", "budget", "resources", "finalists", "enqueue"})
 """Parts of a study that may change without changing what its trials mean."""
@@ -19,11 +21,11 @@ ABSENT = "nothing"
 def drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The differences of two STUDY payloads that make trials incomparable, a line each; empty where they go together.
 
-    A setting that the older one did not know yet counts as unchanged.
+    A setting that the older one did not know yet had its default.
     """
     return [
         *_changed("space", _flat(before["spec"]["space"]), _flat(now["spec"]["space"])),
-        *_changed("study", _decisive(before["spec"]["study"]), _decisive(now["spec"]["study"]), known=True),
+        *_changed("study", _decisive(before["spec"]["study"]), _decisive(now["spec"]["study"])),
         *_changed("data", {"digest": before["data"]["digest"]}, {"digest": now["data"]["digest"]}),
         *_changed("code", {"version": before["provenance"]["code"]}, {"version": now["provenance"]["code"]}),
     ]
@@ -38,10 +40,8 @@ def widened(space: SearchSpace, trials: Sequence[Trial]) -> list[str]:
     ]
 
 
-def _changed(part: str, old: Mapping[str, Any], new: Mapping[str, Any], *, known: bool = False) -> Iterator[str]:
+def _changed(part: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     for key in sorted({*old, *new}):
-        if known and key not in old:
-            continue
         was, now = old.get(key, ABSENT), new.get(key, ABSENT)
         if was != now:
             yield f"{part}.{key}: was {was}, is {now}"
@@ -52,4 +52,5 @@ def _flat(space: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _decisive(study: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in flatten(study) if key.partition(".")[0] not in FREE or key in DECISIVE}
+    whole = parse(StudySpec, study, "study").model_dump(mode="json")
+    return {key: value for key, value in flatten(whole) if key.partition(".")[0] not in FREE or key in DECISIVE}

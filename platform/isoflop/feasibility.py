@@ -101,7 +101,7 @@ def estimate(spec: Spec, data: Path, *, samples: int = 40) -> Estimate:
     """Time a few steps of each family's default here and extrapolate over a random sample of the space."""
     study, plan = spec.study, _plan(spec, data)
     good = [p for p in _draw(plan, samples) if p.state is None]
-    speed = {name: _speed(spec, name, data) for name in spec.space.families()}
+    speed = {name: _speed(plan, name, data) for name in spec.space.families()}
     times = [_training_flops(p, plan) / speed[str(p.config["model.family"])] for p in good]
     trials = study.budget.trials or UNLIMITED
     full = trials * (sum(times) / len(times) if times else 0.0) / workers(study.resources) / 3600
@@ -132,12 +132,14 @@ def _training_flops(proposal: Proposal, plan: SearchPlan) -> float:
     return length.spent(length.steps)
 
 
-def _speed(spec: Spec, family: str, data: Path) -> float:
+def _speed(plan: SearchPlan, family: str, data: Path) -> float:
     """Training FLOPs a second of a family's default configuration on this machine, measured on one device of it."""
-    config = spec.space.config(spec.space.default(family), study=spec.study, data_digest="")
+    config = TrialConfig.from_params(
+        plan.settled(0, plan.space.default(family, stored=plan.pixels), source="default").config
+    )
     alone = config.model_copy(update={"train": config.train.model_copy(update={"devices": 1})})
     try:
-        run = TrialRun(alone, spec.study.seed, data=data)
+        run = TrialRun(alone, plan.spec.seed, data=data)
     except IsoflopError:
         return 1e9  # the default is not legal here; a guess is better than no estimate
     run.fit.advance(2)

@@ -67,10 +67,12 @@ class Study:
         return front(self.trials, study.objectives, study.constraints)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a trial: number, state, objective, FLOPs, parameters, and each sampled parameter by dotted key."""
+        """One row a trial: number, state, objective, FLOPs, parameters, and what was sampled or solved, by key."""
         import pandas as pd
 
-        metrics = [objective.metric for objective in self.spec.study.objectives]
+        study = self.spec.study
+        metrics = [objective.metric for objective in study.objectives]
+        equal = study.equal
         rows = [
             {
                 "number": trial.number,
@@ -81,6 +83,7 @@ class Study:
                 "parameters": trial.parameters,
                 "reports": trial.reports,
                 **trial.params,
+                **(equal.solved(trial.config) if equal and trial.flops else {}),
             }
             for trial in self.trials
         ]

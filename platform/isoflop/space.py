@@ -18,6 +18,7 @@ from isoflop.suggester import Suggester as Suggester  # noqa: PLC0414 - a name o
 from isoflop.suggester import random_suggester as random_suggester  # noqa: PLC0414
 
 FAMILY = "model.family"
+RESOLUTION = "model.resolution"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,14 +155,17 @@ class SearchSpace:
                 params |= dimension.options[value].sample(suggester)
         return params
 
-    def complete(self, known: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """Parameters that are as known where they are given, and the family's default elsewhere."""
-        name = str(known.get(FAMILY, self.families()[0]))
-        return self.sample(_Prefer(self, {FAMILY: name, **known}, name))
+    def complete(self, known: Mapping[str, Scalar], *, stored: int | None = None) -> dict[str, Scalar]:
+        """Parameters that are as known where they are given, and the family's default elsewhere.
 
-    def default(self, name: str) -> dict[str, Scalar]:
+        Images have `stored` pixels a side, which is the default resolution where that is known.
+        """
+        name = str(known.get(FAMILY, self.families()[0]))
+        return self.sample(_Prefer(self, {FAMILY: name, **known}, name, stored))
+
+    def default(self, name: str, *, stored: int | None = None) -> dict[str, Scalar]:
         """The default configuration of a family, moved into this space's bounds."""
-        return self.complete({FAMILY: name})
+        return self.complete({FAMILY: name}, stored=stored)
 
     def config(self, params: Mapping[str, Scalar], *, study: StudySpec, data_digest: str) -> TrialConfig:
         """The whole configuration: the family's recipe, over it what is fixed, sampled, and decided by the study."""
@@ -227,6 +231,16 @@ class SearchSpace:
             if isinstance(dimension, Choice):
                 yield from sorted(dimension.enables)
 
+    def keys(self, name: str) -> Iterator[str]:
+        """Every key that varies or is fixed for a family, whatever else is chosen."""
+        yield from self.fixed
+        for dimension in self.dimensions:
+            yield dimension.key
+            if isinstance(dimension, Choice):
+                for value, space in dimension.options.items():
+                    if dimension.key != FAMILY or value == name:
+                        yield from space.keys(name)
+
     def values(self, key: str) -> Iterator[Scalar]:
         """Every value that a key is fixed at, or that it may be chosen of, in any branch."""
         if key in self.fixed:
@@ -276,6 +290,7 @@ class _Prefer:
     space: SearchSpace
     known: Mapping[str, Scalar]
     name: str
+    stored: int | None
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
@@ -285,7 +300,10 @@ class _Prefer:
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
         """The known whole number, or the default moved into the bounds."""
-        return Int(key=name, low=low, high=high, step=step, log=log).nearest(self._wanted(name))
+        wanted = self._wanted(name)
+        if wanted is None and name == RESOLUTION:
+            wanted = self.stored  # as the images are
+        return Int(key=name, low=low, high=high, step=step, log=log).nearest(wanted)
 
     def suggest_categorical(self, name: str, choices: Sequence[Scalar]) -> Scalar:
         """The known choice, or the default, or the first."""

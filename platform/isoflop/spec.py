@@ -16,7 +16,7 @@ from isoflop.errors import Fault, SpecError, UnknownError, did_you_mean
 from isoflop.families import Scalar, families
 from isoflop.scaling import unfit
 from isoflop.setting import take
-from isoflop.space import FAMILY, SearchSpace
+from isoflop.space import FAMILY, RESOLUTION, SearchSpace
 from isoflop.study_spec import StudySpec
 
 PARTS = ("space", "study")
@@ -59,7 +59,7 @@ def spec_from_tree(tree: object, *, where: str, name: str | None = None) -> Spec
         given = {} if tree.get("study") is None else tree["study"]
         study = parse(StudySpec, {"name": name, **given} if isinstance(given, Mapping) else given, "study")
         if not faults:
-            faults.extend(_unfit(study, space))
+            faults.extend([*_unfit(study, space), *_unequal(study, space)])
         if not faults:
             study = study.model_copy(update={"enqueue": _enqueued(study, space)})
     except SpecError as error:
@@ -81,22 +81,50 @@ def _unfit(study: StudySpec, space: SearchSpace) -> Iterator[Fault]:
             yield from (Fault(f"space.{fault.where}", fault.what, fault.remedy) for fault in unfit(config.model))
 
 
+def _unequal(study: StudySpec, space: SearchSpace) -> Iterator[Fault]:
+    """Faults of what does not go with equal FLOPs."""
+    if (equal := study.equal) is None:
+        return
+    names = space.families()
+    for name in equal.families:
+        if name not in names:
+            yield Fault(f"study.equal.families.{name}", "is not in this space", f"it has: {', '.join(names)}")
+    for key in sorted(set(map(equal.key, names))):
+        taken = [name for name in names if equal.key(name) == key and key in space.keys(name)]
+        if taken:
+            remedy = "leave it out, or let study.equal solve another dimension"
+            yield Fault(f"space.{key}", f"is solved for {', '.join(taken)} by study.equal", remedy)
+        if key != RESOLUTION and any(space.values(WEIGHTS)):
+            what = f"fit one net alone, and study.equal solves {key}"
+            yield Fault(f"space.{WEIGHTS}", what, "leave them out, or solve resolution")
+    for place, constraint in enumerate(study.constraints):
+        if constraint.quantity == "flops" and all(
+            constraint.excess({"flops": equal.flops * (1 + off)}) > 0 for off in (-equal.tolerance, equal.tolerance)
+        ):
+            what = f"{constraint} holds for none of {equal.flops:g} (study.equal)"
+            yield Fault(f"study.constraints.{place}", what, "leave it out")
+
+
 def _enqueued(study: StudySpec, space: SearchSpace) -> tuple[dict[str, Scalar], ...]:
     """The known configurations, each value as the space has it. Raises `SpecError` with every fault."""
     faults: list[Fault] = []
-    rows = [_known(row, space, f"study.enqueue.{place}", faults) for place, row in enumerate(study.enqueue)]
+    rows = [_known(row, study, space, f"study.enqueue.{place}", faults) for place, row in enumerate(study.enqueue)]
     if faults:
         raise SpecError(*faults)
     return tuple(rows)
 
 
-def _known(row: Mapping[str, object], space: SearchSpace, where: str, faults: list[Fault]) -> dict[str, Scalar]:
+def _known(
+    row: Mapping[str, object], study: StudySpec, space: SearchSpace, where: str, faults: list[Fault]
+) -> dict[str, Scalar]:
     """One known configuration; what the space does not have stands among the faults."""
     written = dict(flatten(row))
     name = str(written.get(FAMILY, space.families()[0]))
     known, found = _typed(written, (name,) if name in families() else ())
     if name in families() and name not in space.families():
         found.append(Fault(FAMILY, f"{name!r} is not in this space", f"it has: {', '.join(space.families())}"))
+    elif study.equal and study.equal.key(name) in known:
+        found.append(Fault(study.equal.key(name), "is solved by study.equal", "leave it out"))
     elif not found:
         found.extend(_strange(known, space))
     faults.extend(Fault(f"{where}.{fault.where}", fault.what, fault.remedy) for fault in found)

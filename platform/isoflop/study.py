@@ -222,6 +222,7 @@ def search_plan(spec: Spec, prepared: PreparedData, home: Home | None = None) ->
         space=spec.space,
         digest=prepared.digest,
         images=len(prepared.split("train")[1]),
+        pixels=prepared.shape[1],
         code=code_version(),
         price=pricing(prepared, stored),
         teachers={name: about.origin.forward for name, about in stored.items() if about.origin},

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, mod
 
 from isoflop.config import Axis, Count, Name, NotNegative, Part, Positive
 from isoflop.errors import Fault, SpecError, did_you_mean
+from isoflop.families import Scalar
 from isoflop.scale_spec import ScaleSpec
 from isoflop.tasks import USUAL, earned, metric_of
 
@@ -198,6 +199,32 @@ class Resources(Part):
         return value
 
 
+By = Literal["depth", "width", "resolution", "phi"]
+
+
+class Equal(Part):
+    """Equal FLOPs: of every trial's net one dimension is solved, so that all cost the same, whatever else they are."""
+
+    flops: Positive
+    """FLOPs of one image's forward pass, counted on the built net."""
+    by: By = "width"
+    """The dimension that is solved, and that the space therefore leaves out."""
+    families: dict[str, By] = Field(default_factory=dict)
+    """The same for families in which it is another one."""
+    tolerance: Annotated[float, Field(gt=0, le=1)] = 0.05
+    """The share of `flops` by which a net may miss them. Where rounding forbids to come so near, a trial is
+    INFEASIBLE."""
+
+    def key(self, family: str) -> str:
+        """The key that is solved for a family."""
+        return f"model.{self.families.get(family, self.by)}"
+
+    def solved(self, config: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """What was solved of a configuration of flat dotted keys."""
+        key = self.key(str(config["model.family"]))
+        return {key: config[key]}
+
+
 class Finalists(Part):
     """How many of the best are retrained in full, and on how many fresh seeds."""
 
@@ -221,6 +248,8 @@ class StudySpec(Part):
     asynchronous: bool = False
     """Decide in the order of arrival instead of that of numbers: nothing waits, and no two runs are equal."""
     constraints: tuple[Constraint, ...] = ()
+    equal: Equal | None = None
+    """Where it is given, every trial costs the same FLOPs an image."""
     resources: Resources = Resources()
     latency: Latency = Latency()
     finalists: Finalists = Finalists()

@@ -1,13 +1,17 @@
-"""What `isoflop families` lists of each."""
+"""What `isoflop families` lists of each, and `isoflop space check` of what is solved."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isoflop.cli.output import amount
 from isoflop.families import Family
 from isoflop.families.sizes import sizes
+
+if TYPE_CHECKING:
+    from isoflop.spec import Spec
 
 SCALED = ("depth", "width", "resolution", "stem")
 """What can be set of every family."""
@@ -37,3 +41,11 @@ def brief(row: Family) -> dict[str, str]:
         "knobs": " ".join(knob for knob in row.knobs if knob != "variant") or "-",
         "paper": row.paper,
     }
+
+
+def solved(spec: Spec) -> Iterator[dict[str, str]]:
+    """What is solved for each family of a spec, as lines beside those of its space."""
+    if equal := spec.study.equal:
+        for name in spec.space.families():
+            what = f"{amount(equal.flops)} FLOPs within {equal.tolerance:.0%}"
+            yield {"key": equal.key(name), "kind": "solved", "range": what, "when": f"model.family is {name}"}

@@ -132,6 +132,7 @@ def check(
     json: Json = False,
 ) -> None:
     """Check a spec: every fault at once, its size, and the share of it that is feasible."""
+    from isoflop.cli.listing import solved
     from isoflop.data import open_prepared
     from isoflop.feasibility import feasible_share
     from isoflop.home import Home
@@ -146,7 +147,8 @@ def check(
     if json:
         emit({"spec": str(spec), "size": loaded.space.size(), "families": loaded.space.families(), **share.to_dict()})
         return
-    table(loaded.space.describe(), ("key", "kind", "range", "when"), empty="nothing varies")
+    rows = [*loaded.space.describe(), *solved(loaded)]
+    table(rows, ("key", "kind", "range", "when"), empty="nothing varies")
     size = loaded.space.size()
     typer.echo(f"size: {f'{size:,} configurations' if size is not None else 'continuous'}")
     for line in share.lines():

@@ -14,6 +14,9 @@ from isoflop.cli.studies import StudyId
 if TYPE_CHECKING:
     from isoflop.tracking.store import Store
 
+SOLVED = "solved "
+"""What stands before the key of a column that was solved, not sampled."""
+
 
 def studies(json: Json = False) -> None:
     """List the studies of the state folder."""
@@ -60,8 +63,10 @@ def trials(study: StudyId, json: Json = False) -> None:
         return
     shown = [{**_flat(row), "reports": len(row["records"]), "flops": amount(row["flops"])} for row in rows]
     varied = sorted({key for row in rows for key in row["params"]})
-    columns = ("number", "state", *rows[0]["values"], "reports", "parameters", "flops", *varied) if rows else ()
-    table(shown, columns, empty="no trials yet")
+    solved = sorted({f"{SOLVED}{key}" for row in rows for key in row["solved"]})
+    off = ["off"] if solved else []
+    columns = ("number", "state", *rows[0]["values"], "reports", "parameters", "flops", *off) if rows else ()
+    table(shown, (*columns, *solved, *varied), empty="no trials yet")
 
 
 def leaderboard(
@@ -147,4 +152,6 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row, **row["values"], **row["params"]}
+    solved = {f"{SOLVED}{key}": value for key, value in row["solved"].items()}
+    off = None if row["residual"] is None else f"{row['residual']:+.1%}"
+    return {**row, **row["values"], **row["params"], **solved, "off": off}

@@ -12,6 +12,7 @@ from isoflop.families import Scalar
 from isoflop.journal.history import History
 from isoflop.plan import Decision, Price, Proposal, Verdict
 from isoflop.planning.length import Lengths
+from isoflop.planning.leveller import Leveller
 from isoflop.planning.progress import Progress
 from isoflop.planning.samplers.build import build_sampler
 from isoflop.planning.samplers.protocol import Sampler
@@ -42,6 +43,8 @@ class SearchPlan:
     price: Price
     teachers: Mapping[str, float] = field(default_factory=dict)
     """FLOPs of one image's forward pass of each net that trials learn from, by its name."""
+    pixels: int | None = None
+    """Pixels of a side of the stored images, where that is known."""
     _progress: list[Progress] = field(default_factory=list, compare=False, repr=False)
     """What is known of the history that was decided on last, so that the next call need not begin anew."""
 
@@ -102,7 +105,13 @@ class SearchPlan:
     def settled(self, number: int, params: Mapping[str, Scalar], *, source: str) -> Proposal:
         """A trial of these parameters, INFEASIBLE where it breaks a constraint or can have no horizon."""
         config = self.space.config(params, study=self.spec, data_digest=self.digest)
-        costs, reason = self._costs(config)
+        costs: Mapping[str, float] = {}
+        try:
+            config = self._leveller.level(config) if self._leveller else config
+        except SpecError as error:
+            reason = str(error)
+        else:
+            costs, reason = self._costs(config)
         return Proposal(
             key=Key(trial=number),
             params=params,
@@ -120,15 +129,20 @@ class SearchPlan:
     def _params(self, number: int, progress: Progress) -> tuple[Mapping[str, Scalar], str]:
         for family in self.space.families():
             if family not in progress.defaults:
-                return self.space.default(family), "default"
+                return self.space.default(family, stored=self.pixels), "default"
         if progress.enqueued < len(self.spec.enqueue):
-            return self.space.complete(self.spec.enqueue[progress.enqueued]), "enqueued"
+            return self.space.complete(self.spec.enqueue[progress.enqueued], stored=self.pixels), "enqueued"
         seed = derive(self.spec.seed, "suggest", number)
         return self._sampler(number, progress.view.of(number), seed), self.spec.sampler.name
 
     @cached_property
     def _sampler(self) -> Sampler:
         return build_sampler(self.spec, self.space)
+
+    @cached_property
+    def _leveller(self) -> Leveller | None:
+        """What makes trials equal, where they are to be."""
+        return Leveller(self.spec.equal, self.price) if self.spec.equal else None
 
     @cached_property
     def _measured(self) -> bool:
@@ -153,6 +167,8 @@ class SearchPlan:
             return {}, str(error)
         values = {"parameters": found.parameters, "flops": found.flops, "memory": found.memory}
         reasons = [_broken([c for c in self.spec.constraints if c.quantity in values], values)]
+        if self._leveller:
+            reasons.append(self._leveller.amiss(config.model, found.flops))
         try:
             self.lengths.of(config, found.flops)
         except (SpecError, TrialError) as error:

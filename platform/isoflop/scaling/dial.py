@@ -51,8 +51,10 @@ def dial_of(vary: Vary, model: ModelConfig) -> Dial:
         start = max(least, min(most, round((model.resolution or SMALLEST) / stem)))
         return Dial(model, vary, start, (least, most), lambda place: place * stem, max(1, start // 2))
     if vary == "compound":
-        most = PHI * FINE
-        return Dial(model, "phi", round(model.phi * FINE), (-most, most), lambda place: place / FINE, 2 * FINE)
+        row = family(model.family)
+        room = min(math.log(LARGEST / model.depth, row.alpha), math.log(LARGEST / model.width, row.beta))
+        most = math.floor(min(PHI, room) * FINE)
+        return Dial(model, "phi", round(model.phi * FINE), (-PHI * FINE, most), lambda place: place / FINE, 2 * FINE)
     return grid(vary, model, FINE)
 
 
@@ -61,7 +63,9 @@ def grid(vary: Literal["depth", "width"], model: ModelConfig, fine: int, *, star
 
     Without a stride a doubling is taken at first.
     """
+    row = family(model.family)
     base: float = getattr(model, vary)
-    low, high = round(-fine * math.log2(LARGEST)), math.floor(fine * math.log2(LARGEST / base))
+    grown = (row.alpha if vary == "depth" else row.beta) ** model.phi
+    low, high = round(-fine * math.log2(LARGEST)), math.floor(fine * math.log2(LARGEST / (base * grown)))
     place = min(max(start, low), high)
     return Dial(model, vary, place, (low, high), lambda place: base * 2.0 ** (place / fine), stride or fine)

@@ -22,7 +22,7 @@ from isoflop.journal.history import History
 from isoflop.journal.protocol import Journal
 from isoflop.records import Result, State, Trial
 from isoflop.scaling import Shape
-from isoflop.study_spec import Constraint, Objective
+from isoflop.study_spec import Constraint, Equal, Objective
 from isoflop.tasks import TEST, USUAL, VAL, kind_of
 
 FINALISTS = "finalists"
@@ -62,11 +62,12 @@ class Store:
     def trials(self, study: str) -> list[dict[str, Any]]:
         """A study's trials by number and replicate, as JSON values. Raises `UnknownError` for an unknown study.
 
-        `rung` is the report at which a PRUNED trial was stopped, null for all others.
+        `rung` is the report at which a PRUNED trial was stopped, null for all others. Where a study makes trials equal,
+        `solved` is what was solved for that, by dotted key, and `residual` by which share the FLOPs are off.
         """
         history = self._known(study)
-        objectives = _objectives(history)
-        return [_trial_row(trial, objectives) for trial in _ordered(history.trials.values())]
+        objectives, equal = _objectives(history), _equal(history)
+        return [_trial_row(trial, objectives, equal) for trial in _ordered(history.trials.values())]
 
     def results(self, study: str | None = None) -> list[Result]:
         """What the finalists earned: of all studies, of one search, or of one finalists' study.
@@ -175,7 +176,7 @@ def _study_row(study: str, history: History, *, running: bool) -> dict[str, Any]
     }
 
 
-def _trial_row(trial: Trial, objectives: Sequence[Objective]) -> dict[str, Any]:
+def _trial_row(trial: Trial, objectives: Sequence[Objective], equal: Equal | None) -> dict[str, Any]:
     """A trial as JSON values."""
     return {
         "number": trial.number,
@@ -184,6 +185,8 @@ def _trial_row(trial: Trial, objectives: Sequence[Objective]) -> dict[str, Any]:
         "reason": trial.reason,
         "family": str(trial.config.get("model.family", "")),
         "params": plain(trial.params),
+        "solved": plain(equal.solved(trial.config)) if equal and trial.flops else {},
+        "residual": trial.flops / equal.flops - 1 if equal and trial.flops else None,
         "values": {objective.metric: plain(trial.value(objective.metric)) for objective in objectives},
         "rung": trial.reports if trial.state is State.PRUNED else None,
         "records": [plain(record.to_dict()) for record in trial.records],
@@ -250,6 +253,12 @@ def _objectives(history: History) -> tuple[Objective, ...]:
     """The study's objectives; the usual one where the spec leaves them out."""
     found = _part(history, "objectives") or [{}]
     return tuple(Objective.model_validate(one) for one in found)
+
+
+def _equal(history: History) -> Equal | None:
+    """What the study's trials are equal in, none where they need not be."""
+    found = _part(history, "equal")
+    return Equal.model_validate(found) if found else None
 
 
 def _part(history: History, name: str) -> Any:
