@@ -42,9 +42,7 @@ class Direction:
     @property
     def text(self) -> str:
         """Such as `depth against width`."""
-        more = [name for name, load in zip(NAMES, self.load, strict=True) if load > SMALL]
-        less = [name for name, load in zip(NAMES, self.load, strict=True) if load < -SMALL]
-        return f"{' and '.join(more)} against {' and '.join(less)}"
+        return named(np.asarray(self.load))
 
     def report(self) -> dict[str, object]:
         """As JSON has it."""
@@ -55,6 +53,15 @@ class Direction:
             "slope": self.slope.report(),
             "determined": self.determined,
         }
+
+
+def named(load: Floats) -> str:
+    """A step in the logs of depth, width and resolution in words."""
+    if load[np.argmax(np.abs(load))] < 0:
+        load = -load
+    more = [name for name, part in zip(NAMES, load, strict=True) if part > SMALL]
+    less = [name for name, part in zip(NAMES, load, strict=True) if part < -SMALL]
+    return f"{' and '.join(more)} against {' and '.join(less)}"
 
 
 def directions(

@@ -23,7 +23,7 @@ from scipy import stats
 
 from isoflop.fitting.bottom import Bottom, bottom, limit
 from isoflop.fitting.coordinates import Coordinates
-from isoflop.fitting.direction import Direction, directions
+from isoflop.fitting.direction import Direction, directions, named
 from isoflop.fitting.estimate import Estimate
 from isoflop.fitting.exponents import NAMES, Exponents, exponents
 from isoflop.fitting.line import DOUBLING, Line, Three, balanced, scaled
@@ -212,21 +212,26 @@ class _Told:
     def _along(self, lead: int, direction: Floats) -> Estimate:
         """The bottom's coordinate along a unit direction."""
         found = bottom(self.fitted, lead=lead)
-        why = _flat(found, quantile(self.level, self.fitted.freedom) ** 2)
+        why = self._flat(found)
         if why:
             return Estimate.unknown(why)
         reach = limit(found, direction, self.drawn, lead=lead, level=self.level)
         ends = found.interval(direction, reach)
         if ends is None:
-            return Estimate.unknown("the interval has no end")
+            return Estimate.unknown("its interval has no end")
         return Estimate(value=float(direction @ found.place), low=ends[0], high=ends[1])
 
+    def _flat(self, found: Bottom) -> str:
+        """Why a bowl has no bottom that the data tell; empty where it has."""
+        values, axes = np.linalg.eigh(found.rows[1:])
+        if values[0] <= 0:
+            return f"trading {self._named(axes[:, 0])} finds no least error in between"
+        distance, flattest = found.flattest()
+        is_told = distance > quantile(self.level, self.fitted.freedom) ** 2
+        return "" if is_told else f"trading {self._named(flattest)} changes the error too little to tell"
 
-def _flat(found: Bottom, reach: float) -> str:
-    """Why a bowl has no bottom that the data tell; empty where it has."""
-    if np.linalg.eigvalsh(found.rows[1:])[0] <= 0:
-        return "the error is not a bowl at equal FLOPs"
-    return "" if found.flattest()[0] > reach else "the error is flat at equal FLOPs within its noise"
+    def _named(self, step: Floats) -> str:
+        return named(self.coordinates.join(0.0, step))
 
 
 def _base_is_best(fitted: Surface) -> float | None:
