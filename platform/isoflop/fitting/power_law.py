@@ -26,56 +26,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 from scipy import optimize
 
 from isoflop.fitting.band import Band, Floats
+from isoflop.fitting.laws import FLATTEST, STEEPEST, STEPS, Laws, Weighted, ridge_of, within
 from isoflop.fitting.noise import Noise, noise_of
 from isoflop.fitting.sizes import Sizes, take_sizes
 
 LEAST_SIZES = 7
-STEEPEST, FLATTEST = 2.0, 1e-4
-"""Exponents that are considered. Those measured of image models lie below 0.6; at the flattest, a thousandfold compute
-earns 0.07 % of the error."""
 HUBER = 1.345
-STEPS, MOST_STARTS = 48, 8
-ACROSS = np.linspace(-1, 1, 21)
-NARROW, ASIDE = 1e-7, 1e-3
+MOST_STARTS = 8
 LEAST_NOISE = 1e-4
 """Standard deviation of log errors that a seed is taken to have at least."""
 EDGE = 0.99
 """Share of the steepest exponent from which on an interval is taken to have no upper end of its own."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Laws:
-    """Laws, one a place of every array, by their log slope in the middle of the data and their steepness.
-
-    Slope u = b (1 - s), where s is the share of c in the middle, is what the data tell; b = u (STEEPEST / u)^t with t
-    in [0, 1] goes from no offset to the most, and is what they may not tell.
-    """
-
-    slope: Floats
-    steepness: Floats
-
-    @property
-    def b(self) -> Floats:
-        """Exponents."""
-        return self.slope * (STEEPEST / self.slope) ** self.steepness
-
-    @property
-    def share(self) -> Floats:
-        """Shares of c in the middle."""
-        return 1 - self.slope / self.b
-
-    def shape(self, x: Floats) -> Floats:
-        """Log error over that of the middle at every x = log(C / middle): (laws, x)."""
-        share, b = self.share[:, None], self.b[:, None]
-        return np.log(share + (1 - share) * np.exp(-b * x[None]))
-
-    def at(self, chosen: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Laws:
-        """Those that a mask or places pick."""
-        return Laws(slope=self.slope[chosen], steepness=self.steepness[chosen])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -146,7 +110,7 @@ def fit_power_law(
     # the law has a parameter less where its offset is at its bound
     noise = noise_of(sizes, misfit=best, freedom=len(x) - (3 if law.steepness[0] > 0 else 2))
     reach = noise.reach(level)
-    laws, room = _within(data, law, best + reach)
+    laws, room = within(data, law, best + reach)
     heights = data.heights(laws)
     half = np.sqrt(room / data.weight)
     flat = float(data.squares(Laws(slope=np.array([FLATTEST]), steepness=np.zeros(1)))[0])
@@ -165,40 +129,10 @@ def fit_power_law(
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Weighted:
-    """Weighted mean log errors of sizes."""
-
-    x: Floats
-    means: Floats
-    weights: Floats
-
-    @classmethod
-    def of(cls, x: Floats, sizes: Sizes, weights: Sequence[Floats]) -> Weighted:
-        """The means of each size's seeds."""
-        means = [float(np.average(row, weights=w)) for row, w in zip(sizes.values, weights, strict=True)]
-        return cls(x=x, means=np.array(means), weights=np.array([w.sum() for w in weights]))
-
-    @property
-    def weight(self) -> float:
-        """Of all."""
-        return float(self.weights.sum())
-
-    def heights(self, laws: Laws) -> Floats:
-        """The log error in the middle with which each law fits best."""
-        return np.asarray((self.means - laws.shape(self.x)) @ self.weights / self.weight)
-
-    def squares(self, laws: Laws) -> Floats:
-        """Sum of squares that each law leaves at its best height."""
-        left = self.means - laws.shape(self.x)
-        left -= (left @ self.weights / self.weight)[:, None]
-        return np.asarray(left**2 @ self.weights)
-
-
 def _best(x: Floats, sizes: Sizes) -> tuple[float, Laws]:
     """Height and law with the least Huber loss, from every steepness at which least squares have a minimum."""
     plain = Weighted.of(x, sizes, [np.ones(len(row)) for row in sizes.values])
-    laws = _ridge(plain, np.linspace(0, 1, STEPS))
+    laws = ridge_of(plain, np.linspace(0, 1, STEPS))
     squares, heights = plain.squares(laws), plain.heights(laws)
     around = np.pad(squares, 1, constant_values=math.inf)
     starts = np.flatnonzero((squares <= around[:-2]) & (squares <= around[2:]))[:MOST_STARTS]
@@ -233,56 +167,6 @@ def _law(at: Floats) -> Laws:
     """The law of a height, log slope and steepness; one as good as at no offset has none."""
     steepness = at[2] if at[2] > 1e-6 else 0.0
     return Laws(slope=np.exp(at[1:2]), steepness=np.array([steepness]))
-
-
-def _ridge(data: Weighted, steepness: Floats) -> Laws:
-    """The law with the least sum of squares at each steepness, its slope searched for in ever finer steps."""
-    low, high = math.log(FLATTEST), math.log(STEEPEST)
-    slopes = np.full(len(steepness), (low + high) / 2)
-    half = (high - low) / 2
-    while half > NARROW:
-        tried = np.clip(slopes[:, None] + half * ACROSS, low, high)
-        squares = data.squares(_crossed(tried, steepness)).reshape(tried.shape)
-        slopes = np.take_along_axis(tried, squares.argmin(axis=1)[:, None], axis=1)[:, 0]
-        half *= 3 / len(ACROSS)
-    return Laws(slope=np.exp(slopes), steepness=steepness)
-
-
-def _within(data: Weighted, best: Laws, most: float) -> tuple[Laws, Floats]:
-    """Laws whose sum of squares is no more than `most`, the best first, and by how much each is below."""
-    low, high = 0.0, 1.0
-    for _ in range(2):  # the second time more finely, over the steepnesses that are possible
-        step = (high - low) / (STEPS - 1)
-        ridge = _ridge(data, np.linspace(low, high, STEPS))
-        kept = np.append(ridge.steepness[data.squares(ridge) <= most], best.steepness)
-        low, high = max(float(kept.min()) - step, low), min(float(kept.max()) + step, high)
-    ridge = _ridge(data, np.linspace(low, high, STEPS))
-    laws = _joined(best, _across(data, ridge, most))
-    room = most - data.squares(laws)
-    possible = room >= 0
-    return laws.at(possible), room[possible]
-
-
-def _across(data: Weighted, ridge: Laws, most: float) -> Laws:
-    """Laws to both sides of a ridge, as far as the sum of squares may take them."""
-    room = most - data.squares(ridge)
-    ridge, room = ridge.at(room >= 0), room[room >= 0]
-    slopes = np.log(ridge.slope)
-    aside = Laws(slope=ridge.slope * math.exp(-ASIDE), steepness=ridge.steepness)
-    curvature = (data.squares(aside) - most + room) / ASIDE**2
-    half = np.sqrt(room / np.maximum(curvature, 1e-12))
-    tried = np.clip(slopes[:, None] + 1.25 * half[:, None] * ACROSS, math.log(FLATTEST), math.log(STEEPEST))
-    return _crossed(tried, ridge.steepness)
-
-
-def _crossed(slopes: Floats, steepness: Floats) -> Laws:
-    """Laws of several log slopes at each steepness."""
-    return Laws(slope=np.exp(slopes.ravel()), steepness=np.repeat(steepness, slopes.shape[1]))
-
-
-def _joined(first: Laws, then: Laws) -> Laws:
-    """Laws one after another."""
-    return Laws(slope=np.append(first.slope, then.slope), steepness=np.append(first.steepness, then.steepness))
 
 
 def _bend(sizes: Sizes) -> float:
