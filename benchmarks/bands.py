@@ -323,7 +323,18 @@ def main() -> None:
     options = parser.parse_args()
     draws = QUICK if options.quick else DRAWS
     found = {name: list(PARTS[name](draws)) for name in options.part or PARTS}
-    print(json.dumps({"draws": draws, **found}) if options.json else lines(found, draws))
+    if options.json:
+        plain = {
+            name: [{key: _finite(cell) for key, cell in row.items()} for row in rows] for name, rows in found.items()
+        }
+        print(json.dumps({"draws": draws, **plain}))
+    else:
+        print(lines(found, draws))
+
+
+def _finite(cell: object) -> object:
+    """A cell as JSON has it, which knows no infinity."""
+    return None if isinstance(cell, float) and not math.isfinite(cell) else cell
 
 
 def lines(found: Mapping[str, Sequence[Mapping[str, object]]], draws: int) -> str:

@@ -3,7 +3,7 @@
 Where trials of the same study have finished, they are the reference: what they still gained after the same report, by
 a robust line over where they stood then, with the interval for one further trial. They know the schedule, which forms
 do not: a falling learning rate makes the end steeper than a power law. They also know what did not learn yet at an
-early report and learned later.
+early report and learned later. Where halving stopped the others, they are the better ones, and so is what they foresee.
 
 Where fewer have finished, three forms are fitted to the curve itself: a power law, an exponential and a logistic one in
 log time, out of those of Domhan, Springenberg & Hutter 2015 (IJCAI) and of Viering & Loog 2021 (arXiv 2103.10948). The
@@ -84,14 +84,15 @@ def _by_reference(here: float, then: Floats, ends: Floats, level: float) -> Band
 def _robust(sides: Floats, values: Floats) -> Floats:
     """Huber's regression by reweighting, its scale the median distance (Huber 1981, Robust statistics, chapter 7)."""
     weights = np.ones(len(values))
-    fitted: Floats = np.zeros(sides.shape[1])
     for _ in range(ROUNDS):
-        root = np.sqrt(weights)
-        fitted = np.asarray(np.linalg.lstsq(sides * root[:, None], values * root, rcond=None)[0], dtype=np.float64)
+        weighted = sides * weights[:, None]
+        fitted = np.linalg.solve(weighted.T @ sides, weighted.T @ values)
         away = np.abs(values - sides @ fitted)
         bend = max(HUBER * float(np.median(away)) / 0.6745, 1e-12)
-        weights = bend / np.maximum(away, bend)
-    return fitted
+        before, weights = weights, bend / np.maximum(away, bend)
+        if np.allclose(before, weights, rtol=0, atol=1e-6):
+            break
+    return np.asarray(fitted)
 
 
 def _by_form(seen: Floats, horizon: int, level: float) -> Band:
