@@ -26,6 +26,8 @@ ARM = 1.75
 """What a star's arm multiplies the FLOPs by that one dimension brings: 1.75 times the layers, 1.3 times the width."""
 CORNERS = 2.0
 """FLOPs over the base's up to which corners are added; further up they would stand far from every other point."""
+STAIRS = 0.1
+"""How far log FLOPs may stand off a power law until it is said."""
 CENTRE = "centre"
 
 Shares: TypeAlias = dict[Dimension, float]
@@ -54,6 +56,9 @@ class Design:
     points: tuple[Point, ...]
     fixed: Mapping[Dimension, str]
     """Dimensions that do not vary in it, by why."""
+    uneven: Mapping[Dimension, float]
+    """Dimensions with which FLOPs rise in stairs, and by how much they stand off a power law: roles are less apart in
+    them than they say, though every net's FLOPs are solved all the same."""
 
     @property
     def logs(self) -> list[Logs]:
@@ -62,7 +67,11 @@ class Design:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {"points": [point.to_dict() for point in self.points], "fixed": dict(self.fixed)}
+        return {
+            "points": [point.to_dict() for point in self.points],
+            "fixed": {**self.fixed},
+            "uneven": {**self.uneven},
+        }
 
 
 def design(
@@ -85,7 +94,9 @@ def design(
     for level in levels:
         wanted = star(level, arm, free) | (simplex(level, free) if level <= corners else {})
         points += _merged(ground, level, wanted, tolerance)
-    return Design(points=tuple(points), fixed=fixed)
+    spread = ground.exponents.spread
+    uneven = {name: spread.of(name) for name in free if spread.of(name) > STAIRS}
+    return Design(points=tuple(points), fixed=fixed, uneven=uneven)
 
 
 def star(level: float, arm: float, free: Sequence[Dimension]) -> dict[str, Shares]:

@@ -9,7 +9,7 @@ from statistics import linear_regression
 
 from isoflop.config import ModelConfig
 from isoflop.errors import SpecError
-from isoflop.scaling.extent import DIMENSIONS, Count, Dimension, Extent, Logs
+from isoflop.scaling.extent import BASE, DIMENSIONS, Count, Dimension, Extent, Logs
 from isoflop.scaling.limits import WIDEST, smallest, stem_of
 
 FACTORS = (0.5, 0.5**0.5, 2**0.5, 2.0)
@@ -23,6 +23,9 @@ class Exponents:
     depth: float | None
     width: float | None
     resolution: float | None
+    spread: Logs = BASE
+    """By how much counted log FLOPs stand off these power laws, as the root of the mean square: small maps are rounded
+    up in every stage, so that FLOPs may rise with resolution in stairs."""
 
     def of(self, dimension: Dimension) -> float | None:
         """The one of a dimension."""
@@ -45,10 +48,14 @@ def exponents(base: ModelConfig, count: Count) -> Exponents:
     Shapes that cannot be are left out. Raises `SpecError` where the base cannot be.
     """
     middle = count(base)
-    return Exponents(**{name: _slope(name, base, middle, count) for name in DIMENSIONS})
+    depth, width, resolution = (_slope(name, base, middle, count) for name in DIMENSIONS)
+    return Exponents(
+        depth=depth[0], width=width[0], resolution=resolution[0], spread=Logs(depth[1], width[1], resolution[1])
+    )
 
 
-def _slope(dimension: Dimension, base: ModelConfig, middle: Extent, count: Count) -> float | None:
+def _slope(dimension: Dimension, base: ModelConfig, middle: Extent, count: Count) -> tuple[float | None, float]:
+    """The slope of a line through nets that differ in a dimension, and how far they stand off it."""
     found = {0.0: 0.0}
     for model in _around(dimension, base, middle):
         try:
@@ -56,7 +63,11 @@ def _slope(dimension: Dimension, base: ModelConfig, middle: Extent, count: Count
         except SpecError:
             continue
         found[extent.over(middle).of(dimension)] = math.log(extent.times(middle))
-    return linear_regression([*found], [*found.values()]).slope if len(found) > 1 else None
+    if len(found) == 1:
+        return None, 0.0
+    line = linear_regression([*found], [*found.values()])
+    off = [flops - line.slope * size - line.intercept for size, flops in found.items()]
+    return line.slope, math.hypot(*off) / math.sqrt(len(off))
 
 
 def _around(dimension: Dimension, base: ModelConfig, middle: Extent) -> Iterator[ModelConfig]:

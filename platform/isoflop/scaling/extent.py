@@ -29,6 +29,10 @@ class Logs(NamedTuple):
         return math.dist(self, other)
 
 
+BASE = Logs(0.0, 0.0, 0.0)
+"""Where a base stands, seen from itself."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Extent:
     """What a built net has, after depth was rounded stage by stage and width to a divisor.

@@ -35,6 +35,11 @@ class Placement:
         """How far it stands from where it should, by dimension."""
         return Logs(*(here - there for here, there in zip(self.found, self.wanted, strict=True)))
 
+    @property
+    def strayed(self) -> float:
+        """How far it stands from where it should, as the length of that."""
+        return self.found.distance(self.wanted)
+
     def within(self, tolerance: float = TOLERANCE) -> bool:
         """Whether the counted FLOPs are near enough to the target."""
         return abs(self.residual) <= tolerance

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -39,7 +40,7 @@ def test_every_net_is_within_5_percent_of_its_surface():
     for point in FOUND.points:
         assert point.placement.target == GROUND.extent.flops * point.level
         assert abs(point.placement.residual) <= 0.05
-    assert FOUND.fixed == {}
+    assert FOUND.fixed == FOUND.uneven == {}
 
 
 def test_a_level_has_a_star_and_low_ones_corners():
@@ -119,3 +120,13 @@ def test_a_design_is_json():
     point = FOUND.to_dict()["points"][0]
     assert point["roles"] == [CENTRE]
     assert point["residual"] == 0
+
+
+def test_a_dimension_with_which_flops_rise_in_stairs_is_named():
+    def stairs(given_):
+        extent = count(given_)
+        return replace(extent, flops=extent.flops * (2.0 if extent.resolution > 32 else 1.0))
+
+    found = design(Ground.around(model(), stairs), levels=(1.0,))
+    assert [*found.uneven] == ["resolution"]
+    assert all(abs(point.placement.residual) <= 0.05 for point in found.points)

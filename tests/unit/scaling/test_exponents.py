@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -52,3 +53,14 @@ def test_shapes_that_cannot_be_are_left_out():
 def test_flops_at_a_place_are_what_the_dimensions_bring():
     known = Exponents(depth=1.0, width=2.0, resolution=2.5)
     assert known.flops(Logs(0.1, 0.2, 0.3)) == pytest.approx(0.1 + 0.4 + 0.75)
+
+
+def test_how_far_flops_stand_off_a_power_law_is_said():
+    def stairs(model):
+        extent = count(model)
+        return replace(extent, flops=extent.flops * (2.0 if extent.resolution > 32 else 1.0))
+
+    even, uneven = exponents(model(), count).spread, exponents(model(), stairs).spread
+    assert max(even) < 0.1
+    assert uneven.resolution > 0.1
+    assert uneven.depth == even.depth
