@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from isoflop.outcome import load_study
 from isoflop.ranking import boards, columns
 from isoflop.records import State, Trial
+from isoflop.table import markdown
 from pipelines.stage import RESULTS, main, study_of, write
 
 
@@ -39,13 +40,6 @@ def curves(trials: Iterable[Trial], metric: str) -> Iterable[Sequence[object]]:
     for trial in trials:
         for record in trial.records:
             yield f"{trial.config['model.family']} {trial.key}", record.epoch, record.metrics[metric]
-
-
-def markdown(rows: Sequence[Mapping[str, object]]) -> str:
-    """Rows as a Markdown table."""
-    head = list(rows[0])
-    body = [[str(row[key]) for key in head] for row in rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *body))
 
 
 def lines(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,19 +10,16 @@ from typing import Any
 
 from isoflop.config import TrialConfig
 from isoflop.data import open_prepared
-from isoflop.errors import IsoflopError
 from isoflop.execution.capacity import workers
 from isoflop.plan import Proposal
 from isoflop.planning.search import SearchPlan
 from isoflop.records import State
 from isoflop.space import random_suggester
 from isoflop.spec import Spec
+from isoflop.speed import speed
 from isoflop.study import fitted, search_plan
 from isoflop.study_spec import StudySpec, seconds
-from isoflop.trial import TrialRun
 
-PROBE = 8
-"""Steps that are timed to learn how fast a family trains here."""
 UNLIMITED = 1000
 """Trials that an estimate counts on where the budget sets no number."""
 BYTES = 4
@@ -101,8 +97,8 @@ def estimate(spec: Spec, data: Path, *, samples: int = 40) -> Estimate:
     """Time a few steps of each family's default here and extrapolate over a random sample of the space."""
     study, plan = spec.study, _plan(spec, data)
     good = [p for p in _draw(plan, samples) if p.state is None]
-    speed = {name: _speed(plan, name, data) for name in spec.space.families()}
-    times = [_training_flops(p, plan) / speed[str(p.config["model.family"])] for p in good]
+    speeds = {name: speed(_default(plan, name), study.seed, data) for name in spec.space.families()}
+    times = [_training_flops(p, plan) / speeds[str(p.config["model.family"])] for p in good]
     trials = study.budget.trials or UNLIMITED
     full = trials * (sum(times) / len(times) if times else 0.0) / workers(study.resources) / 3600
     weights = max((p.parameters for p in good), default=0) * BYTES
@@ -132,20 +128,11 @@ def _training_flops(proposal: Proposal, plan: SearchPlan) -> float:
     return length.spent(length.steps)
 
 
-def _speed(plan: SearchPlan, family: str, data: Path) -> float:
-    """Training FLOPs a second of a family's default configuration on this machine, measured on one device of it."""
-    config = TrialConfig.from_params(
+def _default(plan: SearchPlan, family: str) -> TrialConfig:
+    """A family's default configuration, solved where the study solves."""
+    return TrialConfig.from_params(
         plan.settled(0, plan.space.default(family, stored=plan.pixels), source="default").config
     )
-    alone = config.model_copy(update={"train": config.train.model_copy(update={"devices": 1})})
-    try:
-        run = TrialRun(alone, plan.spec.seed, data=data)
-    except IsoflopError:
-        return 1e9  # the default is not legal here; a guess is better than no estimate
-    run.fit.advance(2)
-    began = time.perf_counter()
-    run.fit.advance(2 + PROBE)
-    return config.train.devices * run.fit.length.spent(PROBE) / (time.perf_counter() - began)
 
 
 def _halved(study: StudySpec) -> float:

@@ -1,14 +1,18 @@
-"""A run of a study: a plan brought to its end under the study's lease, in the study's newest segment."""
+"""Runs of studies: a plan brought to its end under the study's lease, in the study's newest segment."""
 
 from __future__ import annotations
 
 import time as clock
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pydantic import TypeAdapter, ValidationError
 
 from isoflop.bench import Bench, StudyDesk
+from isoflop.config import Name
 from isoflop.crashpoints import crash
 from isoflop.data import PreparedData
 from isoflop.drift import drift
@@ -20,10 +24,45 @@ from isoflop.planning.progress import cause
 from isoflop.provenance import holder, provenance
 from isoflop.records import State
 from isoflop.spec import Spec
-from isoflop.study_spec import StudySpec, seconds
+from isoflop.study_spec import Objective, StudySpec, seconds
+from isoflop.tasks import refuse_strangers
 
 if TYPE_CHECKING:
     from isoflop.plan import Plan
+
+Report: TypeAlias = Callable[[History], Mapping[str, Any]]
+"""Makes a REPORTED event's payload of a history."""
+
+
+def fitted(spec: Spec, prepared: PreparedData) -> Spec:
+    """A spec with the first metric of the data set's task for objective, where it names none.
+
+    Raises `InputError` where it names a metric that the task does not have.
+    """
+    study = spec.study
+    if "objectives" not in study.model_fields_set:
+        study = study.model_copy(update={"objectives": (Objective(metric=prepared.task.first),)})
+    named = [(f"study.objectives.{place}", one.metric) for place, one in enumerate(study.objectives)]
+    named += [(f"study.constraints.{place}", one.quantity) for place, one in enumerate(study.constraints)]
+    refuse_strangers(named, prepared.task, len(prepared.classes), prepared.name)
+    return replace(spec, study=study)
+
+
+def fresh_id(name: str, taken: Sequence[str]) -> str:
+    """The first of NAME-1, NAME-2, ... that no study has."""
+    number = 1
+    while f"{name}-{number}" in taken:
+        number += 1
+    return f"{name}-{number}"
+
+
+def legal_id(study: str) -> str:
+    """An id that a study can have: it stands in paths, and in the filters of what keeps the records."""
+    try:
+        return str(TypeAdapter(Name).validate_python(study))
+    except ValidationError:
+        remedy = "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"
+        raise InputError(Fault("study", f"{study!r} is no id of a study", remedy)) from None
 
 
 def payload(plan: str, spec: Spec, prepared: PreparedData) -> dict[str, Any]:
@@ -44,8 +83,20 @@ def payload(plan: str, spec: Spec, prepared: PreparedData) -> dict[str, Any]:
     }
 
 
-def run(bench: Bench, study: str, plan: Plan, opening: dict[str, Any], spec: StudySpec, *, allow_drift: bool) -> None:
-    """Run a plan to its end under the study's lease. Raises `StudyError` where it came to nothing."""
+def run(
+    bench: Bench,
+    study: str,
+    plan: Plan,
+    opening: dict[str, Any],
+    spec: StudySpec,
+    *,
+    allow_drift: bool,
+    report: Report | None = None,
+) -> None:
+    """Run a plan to its end under the study's lease; what `report` makes of the history is journalled.
+
+    Raises `StudyError` where it came to nothing.
+    """
     limit = seconds(spec.budget.time) * (1 - spec.budget.reserve) if spec.budget.time else None
     desk = StudyDesk(
         home=bench.home,
@@ -72,6 +123,8 @@ def run(bench: Bench, study: str, plan: Plan, opening: dict[str, Any], spec: Stu
             from isoflop.job import open_job  # with torch, while the executor gets ready
 
             executor.run(plan, recorder, desk, open_job)
+            if report is not None:
+                recorder.note(Kind.REPORTED, dict(report(recorder.history)))
 
 
 def _drifted(study: str, history: History, opening: Mapping[str, Any], *, allow_drift: bool) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -13,7 +13,7 @@ STEP = 0.5
 """Of phi, from one size of a climb to the next."""
 FEWEST = 7
 """Sizes that a power law is fitted to before it predicts the next."""
-Rule = Literal["lr", "drop_path", "weight_decay"]
+Rule = Literal["learning_rate", "weight_decay", "drop_path", "dropout"]
 Below1 = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -40,8 +40,10 @@ class ScaleSpec(Part):
     to be compared at equal FLOPs."""
     shares: tuple[Below1, ...] = ()
     """Shares of the training images on which each family's base is trained as well, as long as on all of them."""
-    rules: tuple[Rule, ...] = ("lr", "drop_path", "weight_decay")
-    """What of the recipe grows or shrinks with the size, each by its rule."""
+    latency: bool = True
+    """Whether the latency of each size and control is measured, each alone on the machine."""
+    rules: tuple[Rule, ...] = get_args(Rule)
+    """What of the recipe follows the size of a net, each by its rule (`scaling/rules.py`)."""
 
     @model_validator(mode="after")
     def _holds(self) -> Self:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from isoflop.bench import Bench as Bench  # noqa: PLC0414 - a name of this module too
 from isoflop.bench import ExecutorName as ExecutorName  # noqa: PLC0414
 from isoflop.choice import choose
-from isoflop.config import STORED, TEACHER, WEIGHTS, Name, parse
+from isoflop.config import STORED, TEACHER, WEIGHTS, parse
 from isoflop.data import PreparedData, open_prepared
 from isoflop.data.balance import skew
 from isoflop.drift import drift, widened
@@ -24,10 +22,11 @@ from isoflop.outcome import Study, known
 from isoflop.planning.finalists import FinalistsPlan
 from isoflop.pricing import pricing
 from isoflop.provenance import code_version, holder
-from isoflop.running import payload, refuse, run
+from isoflop.running import fitted as fitted  # noqa: PLC0414 - a name of this module too
+from isoflop.running import fresh_id, legal_id, payload, refuse, run
 from isoflop.spec import Spec, load_spec
-from isoflop.study_spec import Objective, StudySpec
-from isoflop.tasks import metric_of, refuse_strangers
+from isoflop.study_spec import StudySpec
+from isoflop.tasks import metric_of
 from isoflop.tracking.store import Store
 from isoflop.weights import About, misfit, unsuited
 
@@ -84,6 +83,10 @@ def resume(
     bench = bench or Bench.here()
     found = known(study, Store(bench.journal, bench.home.path))
     facts = found.store.history(study).study
+    if facts["plan"] == "scaling":
+        from isoflop import compound
+
+        return compound.resume(study, allow_drift=allow_drift, bench=bench)
     if facts["plan"] == "finalists":
         return finalists(facts["parent"], top=facts["top"], seeds=facts["seeds"], allow_drift=allow_drift, bench=bench)
     loaded = override(spec or found.spec, trials=trials, time=time)
@@ -186,20 +189,6 @@ def check_weights(spec: Spec, home: Home, prepared: PreparedData) -> None:
         raise SpecError(*found)
 
 
-def fitted(spec: Spec, prepared: PreparedData) -> Spec:
-    """A spec with the first metric of the data set's task for objective, where it names none.
-
-    Raises `InputError` where it names a metric that the task does not have.
-    """
-    study = spec.study
-    if "objectives" not in study.model_fields_set:
-        study = study.model_copy(update={"objectives": (Objective(metric=prepared.task.first),)})
-    named = [(f"study.objectives.{place}", one.metric) for place, one in enumerate(study.objectives)]
-    named += [(f"study.constraints.{place}", one.quantity) for place, one in enumerate(study.constraints)]
-    refuse_strangers(named, prepared.task, len(prepared.classes), prepared.name)
-    return replace(spec, study=study)
-
-
 def hidden(study: StudySpec, prepared: PreparedData) -> Iterator[str]:
     """A line where classes are unlike in size and no objective weighs them alike, with the remedy."""
     fair = any((metric := metric_of(one.metric)) is not None and metric.fair for one in study.objectives)
@@ -254,20 +243,3 @@ def override(
                 node = node.setdefault(step, {})
             node[path[-1]] = value
     return replace(spec, study=parse(StudySpec, tree, "study"))
-
-
-def fresh_id(name: str, taken: Sequence[str]) -> str:
-    """The first of NAME-1, NAME-2, ... that no study has."""
-    number = 1
-    while f"{name}-{number}" in taken:
-        number += 1
-    return f"{name}-{number}"
-
-
-def legal_id(study: str) -> str:
-    """An id that a study can have: it stands in paths, and in the filters of what keeps the records."""
-    try:
-        return str(TypeAdapter(Name).validate_python(study))
-    except ValidationError:
-        remedy = "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"
-        raise InputError(Fault("study", f"{study!r} is no id of a study", remedy)) from None

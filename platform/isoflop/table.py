@@ -1,13 +1,20 @@
-"""A leaderboard's cells in words: percents, intervals and large numbers as people read them."""
+"""Tables and their cells in words: percents, intervals and large numbers as people read them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from isoflop.tasks import TEST, USUAL, VAL, metric_of
 
 NOTHING = "-"
+
+
+def markdown(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows as a Markdown table."""
+    head = list(rows[0])
+    body = [[str(row[key]) for key in head] for row in rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *body))
 
 
 def percents(metric: Mapping[str, float | None] | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from isoflop.cli import control, data, models, pretraining, results, services, studies, weights
+from isoflop.cli import control, data, models, pretraining, results, scaling, services, studies, weights
 from isoflop.cli import jobs as ray_jobs
 
 app = typer.Typer(
@@ -29,6 +29,8 @@ for command in (
     studies.resume,
     studies.extend,
     studies.finalists,
+    scaling.scale,
+    scaling.choose,
     control.stop,
     results.studies,
     results.show,

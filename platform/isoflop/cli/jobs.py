@@ -24,7 +24,7 @@ def submit(
 ) -> None:
     """Run a search as a job on a Ray cluster and print the job's id."""
     from isoflop.cluster import submit as send
-    from isoflop.study import legal_id
+    from isoflop.running import legal_id
 
     if study is not None:
         legal_id(study)

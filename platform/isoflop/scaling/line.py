@@ -13,14 +13,18 @@ from isoflop.scaling.extent import DIMENSIONS, Dimension, Logs
 EFFICIENTNET = (1.2, 1.1, 1.15)
 """Published alpha, beta and gamma (Tan & Le 2019, arXiv 1905.11946, section 3.3)."""
 
+BASE = Logs(0.0, 0.0, 0.0)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
-    """What phi 1 multiplies counted depth, width and resolution by."""
+    """What phi 1 multiplies counted depth, width and resolution by, from where on."""
 
     alpha: float
     beta: float
     gamma: float
+    start: Logs = BASE
+    """Where it stands at phi 0, seen from the base."""
 
     @classmethod
     def along(cls, direction: Logs, exponents: Exponents) -> Self:
@@ -41,7 +45,8 @@ class Line:
 
     def at(self, phi: float) -> Logs:
         """Where the line stands at a phi, seen from the base."""
-        return Logs(*(phi * math.log(factor) for factor in (self.alpha, self.beta, self.gamma)))
+        factors = (self.alpha, self.beta, self.gamma)
+        return Logs(*(first + phi * math.log(factor) for first, factor in zip(self.start, factors, strict=True)))
 
 
 def shared(shares: Mapping[Dimension, float], exponents: Exponents) -> Logs:

@@ -51,7 +51,7 @@ def turn(dial: Dial, cost: Callable[[ModelConfig], float], target: float, *, nea
             low, high = below, low
     for step in count():
         best = min((low, high), key=lambda place: abs(counted(place) - target))
-        if high - low < 2 or abs(counted(best) - target) <= near * target:  # noqa: PLR2004 - neighbours
+        if high - low < 2 or abs(counted(best) - target) <= near * target:
             break
         # Costs climb in stairs, along which a line between two of them may creep: every other step halves.
         share = 0.5 if step % 2 else _share(counted(low) / target, counted(high) / target)

@@ -1,0 +1,143 @@
+"""A scaling study in words and tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from isoflop import table
+from isoflop.compound.findings import Family, Findings, Trained
+from isoflop.fitting.band import Band
+from isoflop.fitting.crossing import Crossings
+from isoflop.fitting.response import Response
+from isoflop.planning.scaling.ascent import Ascent
+from isoflop.planning.scaling.row import Stage
+from isoflop.scaling.extent import DIMENSIONS
+
+AXES = {"flops": "equal FLOPs", "latency": "equal measured latency", "share": "equal share of the training images"}
+
+
+def markdown(found: Findings) -> str:
+    """The report of a study."""
+    scale, fidelity = found.plan.scale, found.plan.spec.fidelity
+    about = (
+        f"Study `{found.study}`, data {found.plan.spec.data} ({found.plan.digest[:12]}). Error is of {found.metric}. "
+        f"Every training is {fidelity.horizon:g} {fidelity.axis} long; shapes were trained on {scale.fit_seeds} seeds, "
+        f"sizes, controls and shares on {scale.seeds}. Intervals are at 95 %."
+    )
+    lines = [f"# How {', '.join(family.name for family in found.families)} scale", "", about]
+    for family in found.families:
+        lines += ["", f"## {family.name}", "", *_family(family)]
+    if found.crossings:
+        lines += ["", "## Crossings", "", *(_crossing(key, one) for key, one in found.crossings.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _family(family: Family) -> Iterator[str]:
+    ground = family.course.ground
+    exponents = ", ".join(
+        f"{name} {value:.2f}" for name in DIMENSIONS if (value := ground.exponents.of(name)) is not None
+    )
+    yield f"The base has {ground.extent.flops:,.0f} FLOPs an image; local exponents of FLOPs, counted: {exponents}."
+    for name, why in family.course.design.fixed.items():
+        yield f"Undetermined: {name}, {why}."
+    yield from _fit(family.ascent)
+    if family.climb:
+        yield ""
+        yield table.markdown([_size(one) for one in family.climb])
+        yield ""
+        yield f"Law: {family.law}." if isinstance(family.law, str) else _law(family)
+    if controls := family.trained(Stage.CONTROL):
+        yield ""
+        yield table.markdown([_control(one, family.climb) for one in controls])
+    if shares := family.trained(Stage.SHARE):
+        yield ""
+        yield table.markdown(
+            [{"share of the data": f"{one.row.place:g}", "error": f"{one.error:.4f}"} for one in shares]
+        )
+
+
+def _fit(fit: Ascent | str | None) -> Iterator[str]:
+    if isinstance(fit, Ascent):
+        yield ""
+        yield from _response(fit.response)
+        line = fit.climb.line
+        yield f"Climbed along alpha {line.alpha:.3f}, beta {line.beta:.3f}, gamma {line.gamma:.3f} a doubling of FLOPs."
+    elif fit is not None:
+        yield f"Not fitted: {fit}."
+
+
+def _response(response: Response) -> Iterator[str]:
+    """What the shapes told of growth and optimum."""
+    for name, estimate in zip(("alpha", "beta", "gamma"), response.growth, strict=True):
+        yield f"- {name}, times {name} a doubling of FLOPs: {estimate}"
+    for name, estimate in zip(DIMENSIONS, response.optimum, strict=True):
+        yield f"- best {name} at the base's FLOPs, over the base's: {estimate}"
+    if response.lack is not None:
+        yield f"- lack of fit: p = {response.lack:.3f}"
+    yield ""
+
+
+def _law(family: Family) -> str:
+    law = family.law
+    assert not isinstance(law, str), "the caller has looked"
+    told = f" Not told by the data: {'; '.join(law.undetermined)}." if law.undetermined else ""
+    bands = f"a {_band(law.a)}, b {_band(law.b)}, c {_band(law.c)}"
+    return f"Law: error = a (FLOPs / {law.reference:.3g})^-b + c; {bands}.{told}"
+
+
+def _size(one: Trained) -> dict[str, str]:
+    forecast = one.row.forecast
+    return {
+        "phi": f"{one.row.place:g}",
+        **_shape(one),
+        "error": _errors(one.errors),
+        "predicted": f"{forecast['value']:.4f} [{forecast['low']:.4f}, {forecast['high']:.4f}]" if forecast else "-",
+        "missed by": "-" if one.missed is None else f"{one.missed:+.4f}",
+        "in the band": {True: "yes", False: "no", None: "-"}[one.inside],
+        "constant gain": f"{forecast['baseline_value']:.4f}" if forecast else "-",
+        "latency ms": "-" if one.latency is None else f"{one.latency:.2f}",
+    }
+
+
+def _control(one: Trained, climb: Sequence[Trained]) -> dict[str, str]:
+    same = next((size for size in climb if size.row.place == one.row.place), None)
+    return {
+        "phi": f"{one.row.place:g}",
+        "grown": one.row.name,
+        **_shape(one),
+        "error": _errors(one.errors),
+        "over the climb's": "-" if same is None else f"{one.error - same.error:+.4f}",
+    }
+
+
+def _shape(one: Trained) -> dict[str, str]:
+    logs, extent = one.placement.found, one.placement.extent
+    shape = ", ".join(f"{math.exp(value):.2f}" for value in logs)
+    return {
+        "depth, width, resolution over the base's": shape,
+        "FLOPs": f"{extent.flops:,.0f}",
+        "off target": f"{one.placement.residual:+.1%}",
+        "parameters": f"{one.parameters:,}",
+    }
+
+
+def _errors(errors: Sequence[float]) -> str:
+    return f"{sum(errors) / len(errors):.4f} ({', '.join(f'{error:.4f}' for error in errors)})"
+
+
+def _band(band: Band) -> str:
+    return f"{band.value:.4g} [{band.low:.3g}, {band.high:.3g}]"
+
+
+def _crossing(key: tuple[str, str, str], found: Crossings) -> str:
+    first, second, axis = key
+    names = {-1: first, 1: second, 0: "neither for sure"}
+    where = f"At {AXES[axis]}, from {found.low:.3g} to {found.high:.3g}"
+    if found.none:
+        return f"- {where}, {names[found.before]} is better all the way ({first} against {second})."
+    ranges = "; ".join(
+        f"between {one.x.low:.3g} and {one.x.high:.3g}{'' if one.proven else ' (not proven)'}" for one in found.ranges
+    )
+    ends = f"better below: {names[found.before]}, above: {names[found.after]}"
+    return f"- {where}, {first} and {second} may be equal {ranges}; {ends}."
