@@ -6,7 +6,7 @@ law by 1 % too. Predicted is the mean of 3 new seeds half a step and a whole one
 cross at a known place. Curves: real trainings (trained_curves.json), whose last report is predicted from earlier ones.
 A band of 95 % should hold 95 of 100; 500 draws stray by 1 point.
 
-Time: about 8 minutes on an idle core, 1 with --quick (50 draws).
+Time: about 6 minutes of one core, 1 with --quick (50 draws).
 """
 
 from __future__ import annotations
