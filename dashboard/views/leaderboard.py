@@ -11,7 +11,7 @@ import streamlit as st
 import charts
 import parts
 import queries
-from isoflop.table import heading, seeds, shown, states
+from isoflop.table import heading, searched, seeds, shown, states
 from isoflop.tasks import TEST, USUAL, VAL
 
 SPLITS = {"Test": TEST, "Validation": VAL}
@@ -57,6 +57,7 @@ def _line(row: Mapping[str, Any]) -> dict[str, Any]:
         "shape": row["shape"],
         "parameters": row["parameters"],
         "flops": row["flops"],
+        "searched": searched(row),
         "val": val,
         "test": test,
         "tie": row["tie_group"],
@@ -76,6 +77,9 @@ def _columns(pick: str) -> dict[str, Any]:
         "shape": column.TextColumn("Shape", width=130, help="Depth, width, resolution, stem"),
         "parameters": column.NumberColumn("Parameters", format="compact", width=85),
         "flops": column.NumberColumn("FLOPs", format="compact", width=65, help="One image, multiply-adds x 2"),
+        "searched": column.TextColumn(
+            "In its search", width=120, help="What it was picked for, and how much of the search's best is luck"
+        ),
         "val": column.TextColumn(_spelled(val), width=150, help=f"Mean and 95 % interval: {measure}"),
         "test": column.TextColumn(_spelled(test), width=150, help=f"Mean and 95 % interval: {measure}"),
         "tie": column.NumberColumn("Tie group", width=75),

@@ -11,7 +11,7 @@ import numpy as np
 from isoflop.errors import Fault, InputError
 from isoflop.records import Result
 from isoflop.statistics import Interval, hits_interval, interval, pairwise, tie_groups
-from isoflop.table import heading, quantity, seeds, shown, states
+from isoflop.table import heading, quantity, searched, seeds, shown, states
 from isoflop.tasks import TEST, USUAL, VAL, metric_of
 
 Row: TypeAlias = dict[str, Any]
@@ -58,6 +58,7 @@ def columns(row: Mapping[str, Any]) -> dict[str, str]:
         "shape": row["shape"],
         "params": quantity(row["parameters"]),
         "FLOPs": quantity(row["flops"]),
+        "searched": searched(row),
         **{heading(split + measure): shown(row["metrics"].get(split + measure), measure) for split in (VAL, TEST)},
         "tie": str(row["tie_group"]),
         "seeds": seeds(row),
@@ -107,6 +108,8 @@ def _row(result: Result) -> Row:
         "metrics": {name: _metric(name, values, result) for name, values in sorted(result.values.items())},
         "counts": dict(result.counts),
         "faults": list(result.faults),
+        "searched": result.searched,
+        "luck": result.luck,
     }
 
 

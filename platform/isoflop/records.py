@@ -196,6 +196,10 @@ class Result:
     """Which images of a split, `val` or `test`, each seed answered wholly rightly, (seeds, images), where stored."""
     faults: tuple[str, ...] = ()
     """What of it could not be read."""
+    searched: float | None = None
+    """What the trial that it retrains scored in its search by `pick`: it was picked for that."""
+    luck: float | None = None
+    """How much of the best score of that search is luck, where it is known (`optimism`)."""
 
     @property
     def search(self) -> str:

@@ -58,6 +58,17 @@ def seeds(row: Mapping[str, Any]) -> str:
     return f"{count} (+{row['lost']} lost)" if row["lost"] else str(count)
 
 
+def searched(row: Mapping[str, Any]) -> str:
+    """What a finalist's trial scored in its search, and the luck in that search's best score: `93.10 (luck 0.21)`."""
+    value, luck, known = row["searched"], row["luck"], metric_of(row["pick"])
+    if value is None:
+        return NOTHING
+    share = known is None or known.share
+    return (f"{100 * value:.2f}" if share else f"{value:.4f}") + (
+        f" (luck {100 * luck:.2f})" if luck is not None else ""
+    )
+
+
 def states(counts: Mapping[str, int]) -> str:
     """State counts in a line: `8 complete, 16 pruned`."""
     return ", ".join(f"{count} {state.lower()}" for state, count in counts.items()) or NOTHING

@@ -113,6 +113,7 @@ def test_a_row_reads_well() -> None:
         "shape": "d1 w1 r28 s1",
         "params": "123 k",
         "FLOPs": "1.23 M",
+        "searched": "-",
         "val %": "",
         "test %": "-",
         "tie": "1",
@@ -121,6 +122,14 @@ def test_a_row_reads_well() -> None:
     }
     assert percents({"mean": 0.9861, "low": 0.977, "high": 0.9916}) == "98.61 [97.70, 99.16]"
     assert percents({"mean": None, "low": None, "high": None}) == "-"
+
+
+def test_what_picked_a_finalist_stands_beside_what_it_earned() -> None:
+    one = replace(result("f/0", val=(0.9, 0.92)), searched=0.9312, luck=0.00214)
+    assert columns(board([one])[0])["searched"] == "93.12 (luck 0.21)"
+    assert columns(board([replace(one, luck=None)])[0])["searched"] == "93.12"
+    loss = replace(earned("f/0", CLASSIFICATION, "val_loss", val_loss=(0.3,)), searched=0.25)
+    assert columns(board([loss])[0])["searched"] == "0.2500"
 
 
 @pytest.mark.parametrize(

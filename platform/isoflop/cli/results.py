@@ -44,11 +44,18 @@ def show(
 
         look_on(store.journal, study, found.spec.study)
     row = next(row for row in store.studies() if row["id"] == study)
+    luck = store.luck(study)
+    row |= {"luck": luck.to_dict() if luck else None}
     if json:
         emit(row)
         return
     for key, value in row.items():
-        typer.echo(f"{key:<10} {_counts(value) if isinstance(value, Mapping) else value}")
+        if key != "luck":
+            typer.echo(f"{key:<10} {_counts(value) if isinstance(value, Mapping) else value}")
+    if luck:
+        from isoflop.cli.lucky import told
+
+        typer.echo(f"{'luck':<10} {told(luck)}")
 
 
 def trials(study: StudyId, json: Json = False) -> None:

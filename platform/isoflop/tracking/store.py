@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -20,7 +21,8 @@ from isoflop.errors import Fault, StateError, UnknownError, did_you_mean
 from isoflop.evaluation.predictions import Predictions, load_predictions
 from isoflop.journal.history import History
 from isoflop.journal.protocol import Journal
-from isoflop.records import Result, State, Trial
+from isoflop.optimism import Optimism, optimism, spread_of_seeds
+from isoflop.records import Key, Result, State, Trial
 from isoflop.scaling import Shape
 from isoflop.study_spec import Constraint, Equal, Objective
 from isoflop.tasks import TEST, USUAL, VAL, kind_of
@@ -34,6 +36,7 @@ class Store:
     def __init__(self, journal: Journal, home: Path) -> None:
         self.journal, self.home = journal, home
         self._histories: dict[str, History] = {}
+        self._luck: dict[str, tuple[tuple[int, int], Optimism | None]] = {}
         self._lock = Lock()
 
     def history(self, study: str) -> History:
@@ -84,6 +87,32 @@ class Store:
     def counts(self, study: str) -> dict[str, int]:
         """How many trials of a study are in each state; empty for an unknown study."""
         return _counts(self.history(study))
+
+    def luck(self, study: str) -> Optimism | None:
+        """How much of a search's best score is luck, from the logits on validation that its COMPLETE trials left.
+
+        With the seeds' effect as its finalists show it, where there are any. None where the study picks by something
+        else than the share of hits, or fewer than two trials left logits. Read once for each state of both studies.
+        """
+        history, finalists = self.history(study), f"{study}-{FINALISTS}"
+        version = history.seq, self.history(finalists).seq
+        if study not in self._luck or self._luck[study][0] != version:
+            self._luck[study] = version, self._luck_now(history, finalists)
+        return self._luck[study][1]
+
+    def _luck_now(self, history: History, finalists: str) -> Optimism | None:
+        kind = kind_of(history.study.get("data", {}).get("task", USUAL.name))
+        if [one.metric for one in _objectives(history)] != [VAL + kind.hit]:
+            return None
+        hits = [one.hits for one in _val_predictions(self.home, history, _complete(history))]
+        if len(hits) < 2 or len({len(one) for one in hits}) > 1:
+            return None
+        retrained: dict[int, list[Predictions]] = {}
+        later = self.history(finalists)
+        for trial in _complete(later):
+            retrained.setdefault(trial.number, []).extend(_val_predictions(self.home, later, [trial]))
+        rows = [np.stack([one.hits for one in many]) for many in retrained.values() if many]
+        return optimism(np.stack(hits), spread=spread_of_seeds(rows))
 
     def openings(self) -> dict[str, int]:
         """For how many trainings the test set was opened, by data digest."""
@@ -140,7 +169,14 @@ class Store:
                 faults.append(str(error))
             else:
                 hits |= {split: np.stack([one.hits for one in many])} if many else {}
-        return replace(result, hits=hits, faults=tuple(faults), counts=self.counts(result.search))
+        return replace(
+            result,
+            hits=hits,
+            faults=tuple(faults),
+            counts=self.counts(result.search),
+            searched=_searched(result, self.history(result.search)),
+            luck=found.luck if (found := self.luck(result.search)) else None,
+        )
 
     def _known(self, study: str) -> History:
         ids = self.journal.studies()
@@ -148,6 +184,15 @@ class Store:
             remedy = did_you_mean(study, ids) if ids else "there is no study yet: run isoflop search SPEC"
             raise UnknownError(Fault("study", f"unknown study {study!r}", remedy))
         return self.history(study)
+
+
+def _val_predictions(home: Path, history: History, trials: Iterable[Trial]) -> Iterable[Predictions]:
+    """What trials left of their logits on validation; those that went for want of room, or are torn, are left out."""
+    for trial in trials:
+        left = history.artifacts.get((trial.key, f"{VAL}predictions"))
+        if left is not None:
+            with suppress(StateError):
+                yield load_predictions(home / left["path"])
 
 
 def _study_row(study: str, history: History, *, running: bool) -> dict[str, Any]:
@@ -233,6 +278,13 @@ def _result(study: str, number: int, history: History, replicates: Sequence[Tria
             t.number == number and t.state.final and t.state is not State.COMPLETE for t in history.trials.values()
         ),
     )
+
+
+def _searched(result: Result, search: History) -> float | None:
+    """What the trial that a finalist retrains came to in its search, by the metric that picks."""
+    number = result.source.rpartition("/")[2]
+    trial = search.trials.get(Key(trial=int(number))) if number.isdecimal() else None
+    return plain(trial.value(result.pick)) if trial is not None else None
 
 
 def _earned(trial: Trial, history: History) -> dict[str, float]:

@@ -230,3 +230,46 @@ def test_a_finalist_is_picked_by_what_its_study_asks_for(journal: MemoryJournal,
         Writer(journal, study, plan="finalists", parent="s-1", spec=spec, data=data).trial(0, [0.9], State.COMPLETE)
         (found,) = store.results(study)
         assert (found.pick, found.task.name) == (pick, task)
+
+
+def luck_journal(writer: Writer, home: Path) -> None:
+    """Six equals, one that was stopped, and one whose logits went for want of room."""
+    rng = np.random.default_rng(0)
+    for number in range(7):
+        writer.trial(number, [0.9], State.COMPLETE)
+        writer.stored(home, number, 0, "val", rng.random(400) < 0.9)
+    writer.trial(7, [0.9], State.PRUNED)
+    (home / "s-1-6-0-val.npz").unlink()
+
+
+def test_luck_is_read_from_the_logits_that_are_there(journal: MemoryJournal, store: Store, tmp_path: Path) -> None:
+    writer = Writer(journal, "s-1")
+    luck_journal(writer, tmp_path)
+    found = store.luck("s-1")
+    assert found is not None
+    assert (found.trials, found.images, found.spread) == (6, 400, None)
+    assert 0.005 < found.luck < 0.03
+    assert store.luck("s-1") is found
+
+
+def test_luck_knows_the_seeds_once_there_are_finalists(journal: MemoryJournal, store: Store, tmp_path: Path) -> None:
+    luck_journal(Writer(journal, "s-1"), tmp_path)
+    before = store.luck("s-1")
+    later = Writer(journal, "s-1-finalists", plan="finalists", parent="s-1")
+    for replicate, rate in enumerate((0.85, 0.9, 0.95)):
+        later.trial(0, [rate], State.COMPLETE, replicate=replicate, source="s-1/3")
+        later.stored(tmp_path, 0, replicate, "val", np.arange(400) < 400 * rate)
+    found = store.luck("s-1")
+    assert before is not None
+    assert found is not None
+    assert found.spread == pytest.approx(0.05, rel=0.2)
+    assert found.luck > before.luck
+    (result,) = store.results("s-1")
+    assert (result.searched, result.luck) == (0.9, found.luck)
+
+
+def test_luck_of_another_metric_is_not_known(journal: MemoryJournal, store: Store, tmp_path: Path) -> None:
+    objectives = [{"metric": "val_loss", "direction": "minimize"}]
+    luck_journal(Writer(journal, "s-1", spec={"space": {}, "study": {"name": "x", "objectives": objectives}}), tmp_path)
+    assert store.luck("s-1") is None
+    assert store.luck("unknown") is None
