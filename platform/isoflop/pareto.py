@@ -1,4 +1,4 @@
-"""Which of many are not beaten in every respect: non-dominated ranks of values with mixed directions."""
+"""Which of many are not beaten in every respect, and by how much: ranks and volumes of values with mixed directions."""
 
 from __future__ import annotations
 
@@ -54,6 +54,18 @@ def crowding(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt.NDAr
             if span > 0:
                 found[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / span
     return found
+
+
+def hypervolume(values: npt.ArrayLike, directions: Sequence[Direction], reference: Sequence[float]) -> float:
+    """The volume that the rows beat, up to a reference that is no better than they (Zitzler & Thiele 1998).
+
+    Rows with a NaN, and what is worse than the reference in a column, count for nothing.
+    """
+    import moocore  # half a second, and few ask
+
+    costs, limit = _costs(values, directions), _costs([list(reference)], directions)[0]
+    known = costs[~np.isnan(costs).any(axis=1)]
+    return float(moocore.hypervolume(known, ref=limit)) if len(known) else 0.0
 
 
 def _costs(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt.NDArray[np.float64]:

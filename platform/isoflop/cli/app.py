@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from isoflop.cli import control, data, models, pretraining, results, scaling, services, studies, weights
+from isoflop.cli import analysis, control, data, models, pretraining, results, scaling, services, studies, weights
 from isoflop.cli import jobs as ray_jobs
 
 app = typer.Typer(
@@ -39,6 +39,8 @@ for command in (
     control.gc,
     results.leaderboard,
     results.metrics,
+    analysis.errors,
+    analysis.analyze,
     results.predict,
     ray_jobs.submit,
     services.dashboard,

@@ -20,7 +20,7 @@ SOLVED = "solved "
 
 def studies(json: Json = False) -> None:
     """List the studies of the state folder."""
-    rows = _store().studies()
+    rows = open_store().studies()
     if json:
         emit(rows)
         return
@@ -37,7 +37,7 @@ def show(
     """Show one study: state, counts, best trial; with --follow, what happens in it."""
     from isoflop.outcome import known
 
-    store = _store()
+    store = open_store()
     found = known(study, store)
     if follow:
         from isoflop.cli.follow import follow as look_on
@@ -62,7 +62,7 @@ def trials(study: StudyId, json: Json = False) -> None:
     """List a study's trials with their states, parameters and values."""
     from isoflop.outcome import known
 
-    store = _store()
+    store = open_store()
     known(study, store)
     rows = store.trials(study)
     if json:
@@ -81,7 +81,7 @@ def leaderboard(
     json: Json = False,
 ) -> None:
     """Rank finalists: mean and 95 % interval over seeds and images; validation picks, the test set tells."""
-    store = _store()
+    store = open_store()
     if json:
         from isoflop.ranking import boards
 
@@ -99,7 +99,7 @@ def metrics(
     """Show a training class by class: precision, recall, F1, and which classes are taken for each other."""
     from isoflop.cli.metrics import head, tail, worst
 
-    report = _store().report(run, split)
+    report = open_store().report(run, split)
     if json:
         emit(report)
         return
@@ -145,7 +145,8 @@ def print_board(store: Store, study: str | None = None) -> None:
         typer.echo(f"validation picks {picked['run']}; the test set was opened for finalists alone")
 
 
-def _store() -> Store:
+def open_store() -> Store:
+    """The reads of the state folder that the environment names."""
     from isoflop.home import Home
     from isoflop.journal.sqlite import SqliteJournal
     from isoflop.tracking.store import Store

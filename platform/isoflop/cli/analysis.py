@@ -1,0 +1,162 @@
+"""`isoflop analyze` and `errors`: what a study has found and cost, and where a run goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from isoflop.cli.output import Json, amount, emit, table
+from isoflop.cli.results import open_store
+from isoflop.cli.studies import StudyId
+
+if TYPE_CHECKING:
+    from isoflop.tracking.store import Store
+
+Split = Literal["val", "test"]
+
+
+def analyze(
+    study: StudyId,
+    over: Annotated[
+        list[str] | None, typer.Option(help="Two or three metrics or costs for the front, each with its own --over.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show what a study has found: front, important parameters, progress, gain of the last tenth, and what it cost."""
+    from isoflop.findings import findings
+    from isoflop.outcome import known
+
+    found = findings(known(study, open_store()), over or ())
+    if json:
+        emit(found)
+        return
+    _front(found["front"])
+    _importance(found["importance"])
+    _progress(found)
+    _cost(found["cost"])
+
+
+def errors(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run, as STUDY/NUMBER.")],
+    split: Annotated[Split, typer.Option(help="The split; finalists have both.")] = "val",
+    slices: Annotated[
+        Path | None,
+        typer.Option(help="A CSV with columns image and slice; an image is its key or its place in the split."),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Images, pairs and parts to show.")] = 10,
+    json: Json = False,
+) -> None:
+    """Show where a run goes wrong: hardest images, pairs of classes, accuracy by class and by slice."""
+    from isoflop.analysis.mistakes import mistakes
+    from isoflop.analysis.slices import read_slices
+    from isoflop.errors import Fault, InputError
+
+    store = open_store()
+    many = store.predictions(run, split)
+    if not many:
+        remedy = "finalists have them on both splits, COMPLETE trials of a search on val"
+        raise InputError(Fault("run", f"{run} left no logits on {split}", remedy))
+    keys = _keys(store, run, split, len(many[0].labels))
+    classes = [row["class"] for row in store.report(run, split)["classes"]]
+    found = mistakes(many, classes, slices=read_slices(slices, keys) if slices else None, top=top)
+    hardest = [row | {"key": keys[row["image"]]} for row in found["hardest"]]
+    found = {"run": run, "split": split} | found | {"hardest": hardest}
+    if json:
+        emit(found)
+        return
+    _mistakes(found, top)
+
+
+def _keys(store: Store, run: str, split: str, images: int) -> Sequence[str]:
+    """Where each image came from; its place in the split where the prepared set is gone or another one by now."""
+    from isoflop.data.prepared import open_prepared
+    from isoflop.errors import IsoflopError
+
+    data = store.history(run.rpartition("/")[0]).study["data"]
+    try:
+        prepared = open_prepared(Path(data["path"]))
+        found = prepared.keys(split) if prepared.digest == data["digest"] else ()
+    except (IsoflopError, OSError):
+        found = ()
+    return found if len(found) == images else [str(place) for place in range(images)]
+
+
+def _front(front: Mapping[str, Any]) -> None:
+    volume = "-" if front["hypervolume"] is None else f"{front['hypervolume']:.3f}"
+    names = tuple(front["quantities"])
+    count, candidates = len(front["front"]), front["candidates"]
+    title = f"front over {', '.join(names)}: {count} of {candidates} trials, hypervolume {volume}"
+    _titled(title, front["front"], ("number", *names))
+
+
+def _importance(weights: Mapping[str, Mapping[str, Any]] | None) -> None:
+    rows = [
+        {"parameter": key, "share": f"{one['share']:.1%}", "trials": one["trials"]}
+        for key, one in (weights or {}).items()
+    ]
+    _titled(
+        "what tells the best quarter of the COMPLETE trials from all (PED-ANOVA)", rows, tuple(rows[0]) if rows else ()
+    )
+
+
+def _progress(found: Mapping[str, Any]) -> None:
+    rows = [row | {"flops": amount(row["flops"]), "seconds": round(row["seconds"], 1)} for row in found["anytime"]]
+    title = f"best {found['objective']} so far, in the order of the trials"
+    _titled(title, rows, ("number", "trials", "flops", "seconds", "best"))
+    for row in found["last_tenth"]:
+        gain = "is not known" if row["gain"] is None else f"is {row['gain']:.4g}"
+        typer.echo(f"gain of the last tenth of all {row['axis']}, {row['trials']} trials, {gain}")
+
+
+def _cost(cost: Mapping[str, Any]) -> None:
+    rows = [{"of": "study", **cost["study"]}]
+    rows += [{"of": name, **one} for part in ("families", "states") for name, one in cost[part].items()]
+    shown = [
+        {
+            "of": row["of"],
+            "trainings": row["trials"],
+            "FLOPs": amount(row["flops"]),
+            "device-seconds": round(row["device_seconds"], 1),
+            "images": row["images"],
+            "memory": amount(row["memory"], "B"),
+        }
+        for row in rows
+    ]
+    _titled("what it cost, in all, by family and by state", shown, tuple(shown[0]))
+    typer.echo(f"{cost['study']['wall_seconds']:,.0f} seconds from its first event to its last")
+
+
+def _titled(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """A table below a line, which is not folded at the table's edge, and above it an empty one."""
+    typer.echo(f"\n{title}")
+    table(rows, columns, empty="nothing to say")
+
+
+def _mistakes(found: Mapping[str, Any], top: int) -> None:
+    seeds = f"{found['seeds']} seed{'' if found['seeds'] == 1 else 's'}"
+    typer.echo(
+        f"{found['run']} on {found['split']}: {_share(found['accuracy'])} right, {found['images']:,} images, {seeds}"
+    )
+    rows = [
+        row
+        | {"truth": f"{row['probability']:.2%}", "confidence": _percent(row["confidence"]), "missed by": row["missed"]}
+        for row in found["hardest"]
+    ]
+    columns = ("image", "key", "class", "said", "confidence", "truth", "missed by")
+    _titled("hardest images: the least probability of the truth, mean over seeds", rows, columns)
+    _titled("classes taken for each other, over all seeds", found["confused"], ("class", "said", "answers"))
+    for kind in ("classes", "slices"):
+        parts = [{"name": row["name"], "images": row["images"], "right": _share(row)} for row in found[kind][:top]]
+        if parts:
+            _titled(f"{kind}, the lowest first", parts, ("name", "images", "right"))
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
+
+
+def _share(row: Mapping[str, float]) -> str:
+    return f"{100 * row['mean']:.2f} [{100 * row['low']:.2f}, {100 * row['high']:.2f}] %"
