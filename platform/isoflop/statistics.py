@@ -68,6 +68,18 @@ class Part:
     """Degrees of freedom; infinite where nothing is known of it, and the variance is 0."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Row:
+    """What a paired test needs of one set of trainings."""
+
+    scores: Floats
+    """Share of seeds that answered each image rightly."""
+    chance: float
+    part: Part
+    single: bool
+    """Whether it is one training."""
+
+
 def interval(values: Sequence[float], level: float = 0.95, *, overlap: float = 0.0) -> Interval:
     """Mean of one value a seed, with Student's t-interval over seeds; its ends are NaN with one seed.
 
@@ -91,7 +103,7 @@ def hits_interval(hits: Hits, level: float = 0.95) -> Interval:
     """
     seeds, images = hits.shape
     mean = float(hits.mean())
-    own, binomial, part = _images(hits.mean(axis=0), hits), mean * (1 - mean), _seeds(hits)
+    own, binomial, part = _images(hits.mean(axis=0), _chance(hits)), mean * (1 - mean), _seeds(hits)
     share = own * (images - 1) / binomial if binomial else 1.0
     errors = multiple(level, part, own) ** 2
     low, high = _solve(mean, errors * part.variance, errors * share / images)
@@ -119,7 +131,9 @@ def paired(a: Hits, b: Hits) -> float:
     difference just holds 0, its images' part taken from the differences, the gap first made smaller by one image
     (Edwards 1948, Psychometrika 13).
     """
-    return _compared(a, b, *spreads([a, b]), freedom=_freedom([a, b]))
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(f"a paired test needs the same images, but got {a.shape[1]} and {b.shape[1]}")
+    return _compared(*_rows([a, b]), freedom=_freedom([a, b]))
 
 
 def holm(p_values: Sequence[float]) -> Floats:
@@ -138,13 +152,12 @@ def pairwise(hits: Sequence[Hits | None]) -> Floats:
     the seeds is shared between the rows, see `spreads`: alone, three seeds a row could tell no two of 20 rows apart.
     """
     stored = [one for one in hits if one is not None]
-    known, freedom = iter(spreads(stored)), _freedom(stored)
-    rows = [None if one is None else (one, next(known)) for one in hits]
+    if len({one.shape[1] for one in stored}) > 1:
+        raise ValueError("paired tests need the same images")
+    known, freedom = iter(_rows(stored)), _freedom(stored)
+    rows = [None if one is None else next(known) for one in hits]
     p_values = np.ones((len(hits), len(hits)))
-    found = [
-        1.0 if a is None or b is None else _compared(a[0], b[0], a[1], b[1], freedom=freedom)
-        for a, b in combinations(rows, 2)
-    ]
+    found = [1.0 if a is None or b is None else _compared(a, b, freedom=freedom) for a, b in combinations(rows, 2)]
     p_values[np.triu_indices(len(hits), k=1)] = holm(found)
     return np.minimum(p_values, p_values.T)
 
@@ -189,15 +202,21 @@ def _prior(variances: Floats, freedom: Floats) -> tuple[float, float]:
     return float(np.exp(logs.mean() + special.digamma(strength / 2) - np.log(strength / 2))), strength
 
 
-def _compared(a: Hits, b: Hits, a_seeds: Part, b_seeds: Part, *, freedom: float) -> float:
+def _rows(hits: Sequence[Hits]) -> list[_Row]:
+    return [
+        _Row(scores=one.mean(axis=0), chance=_chance(one), part=part, single=len(one) == 1)
+        for one, part in zip(hits, spreads(hits), strict=True)
+    ]
+
+
+def _compared(a: _Row, b: _Row, *, freedom: float) -> float:
     """P-value of two sets of trainings, with what is known of the seeds' part of each, from so many seeds in all."""
-    if a.shape[1] != b.shape[1]:
-        raise ValueError(f"a paired test needs the same images, but got {a.shape[1]} and {b.shape[1]}")
-    if len(a) == len(b) == 1 and not a_seeds.variance + b_seeds.variance:
-        return _mcnemar(a[0], b[0])
-    differences = a.mean(axis=0) - b.mean(axis=0)
+    seeds = _sum(a.part, b.part, freedom)
+    if a.single and b.single and not seeds.variance:
+        return _mcnemar(a.scores > 0, b.scores > 0)
+    differences = a.scores - b.scores
     gap = abs(float(differences.mean())) - 1 / len(differences)
-    seeds, images = _sum(a_seeds, b_seeds, freedom), _images(differences, a, b)
+    images = _images(differences, a.chance + b.chance)
     error = math.sqrt(seeds.variance + images)
 
     def short(p: float) -> float:
@@ -249,13 +268,15 @@ def _freedom(rows: Sequence[Hits]) -> float:
     return float(sum(len(row) - 1 for row in rows))
 
 
-def _images(scores: Floats, *trained: Hits) -> float:
+def _images(scores: Floats, chance: float) -> float:
     """The images' own part of the variance of a mean of one score an image, without what seeds do by chance on each."""
     images = len(scores)
-    if images <= 1:
-        return 0.0
-    chance = sum(float(hits.var(axis=0, ddof=1).mean()) / len(hits) for hits in trained if len(hits) > 1)
-    return max(0.0, float(scores.var(ddof=1)) - chance) / images
+    return max(0.0, float(scores.var(ddof=1)) - chance) / images if images > 1 else 0.0
+
+
+def _chance(hits: Hits) -> float:
+    """What chance adds to the variance over images of the mean over seeds; 0 where one seed hides it."""
+    return float(hits.var(axis=0, ddof=1).mean()) / len(hits) if len(hits) > 1 else 0.0
 
 
 def _mcnemar(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
