@@ -50,6 +50,23 @@ def test_a_setting_that_an_older_study_did_not_know_is_unchanged():
     assert changed("spec", "study", "asynchronous", to=False) == []
 
 
+def test_a_setting_that_an_older_study_did_not_know_had_its_default():
+    assert changed("spec", "study", "asynchronous", to=True) == ["study.asynchronous: was False, is True"]
+    assert "study.equal.flops: was nothing, is 1000000.0" in changed("spec", "study", "equal", to={"flops": 1e6})
+
+
+def test_other_flops_are_another_study():
+    before = copy.deepcopy(PAYLOAD)
+    before["spec"]["study"]["equal"] = {"flops": 1e6}
+    now = copy.deepcopy(before)
+    assert drift(before, now) == []
+    now["spec"]["study"]["equal"] = {"flops": 2e6, "by": "depth"}
+    assert drift(before, now) == [
+        "study.equal.by: was width, is depth",
+        "study.equal.flops: was 1000000.0, is 2000000.0",
+    ]
+
+
 def test_a_wider_space_has_every_trial_and_a_narrower_one_names_those_it_lacks():
     trials = [Trial(number=3, params={"optim.lr": 0.05})]
 

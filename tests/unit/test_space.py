@@ -195,6 +195,28 @@ def test_a_default_that_is_no_choice_becomes_the_first():
     assert space.default("vit") == {"model.width": 0.5}
 
 
+@pytest.mark.parametrize(
+    ("dimension", "stored", "expected"),
+    [
+        (Int(key="model.resolution", low=8, high=32, step=4), 28, 28),
+        (Int(key="model.resolution", low=8, high=32, step=4), 64, 32),
+        (Int(key="model.resolution", low=8, high=32, step=4), None, 8),
+        (Choice(key="model.resolution", options={20: SearchSpace(), None: SearchSpace()}), 28, None),
+        (Int(key="train.micro_batch", low=8, high=32), 28, 8),
+    ],
+)
+def test_the_default_resolution_is_that_of_the_images(dimension, stored, expected):
+    space = SearchSpace(dimensions=(dimension,), fixed={"model.family": "vit"})
+    assert space.default("vit", stored=stored) == {dimension.key: expected}
+    assert space.complete({dimension.key: 20}, stored=stored) == {dimension.key: 20}
+
+
+def test_the_keys_of_a_family_are_those_of_its_branch():
+    assert {*SPACE.keys("vit")} < {*SPACE.every_key()}
+    assert "model.block" in {*SPACE.keys("resnet")}
+    assert "model.block" not in {*SPACE.keys("vit")}
+
+
 def test_known_values_are_completed_by_defaults():
     known = {"model.family": "resnet", "model.block": "bottleneck", "optim.lr": 0.02}
     assert SPACE.complete(known) == {**known, "model.depth": 1.0, "augment.crop": 0}

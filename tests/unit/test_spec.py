@@ -315,6 +315,95 @@ def test_what_is_enqueued_must_lie_in_the_space(row: dict[str, Any], line: str):
     assert found.startswith(f"x.yaml: study.enqueue.1.{line}")
 
 
+SEVERAL: dict[str, Any] = {
+    "model.family": {
+        "choice": {
+            "resnet": {"model.depth": {"choice": [0.5, 1.0]}},
+            "vit": {"model.width": {"choice": [0.25, 0.5]}},
+        }
+    },
+    "optim.name": {"choice": {"sgd": None, "adamw": None}},
+}
+
+
+def test_equal_flops_are_read_with_a_dimension_for_each_family():
+    equal = made(SEVERAL, equal={"flops": "6e6", "families": {"vit": "depth"}}).study.equal
+    assert equal is not None
+    assert (equal.flops, equal.tolerance) == (6e6, 0.05)
+    assert (equal.key("resnet"), equal.key("vit")) == ("model.width", "model.depth")
+    assert equal.solved({"model.family": "vit", "model.depth": 0.3, "model.width": 0.25}) == {"model.depth": 0.3}
+    tree = {"space": SEVERAL, "study": {"equal": {"flops": 6e6, "families": {"vit": "depth"}}}}
+    assert not list(SCHEMA.iter_errors(tree))
+
+
+@pytest.mark.parametrize(
+    ("space", "study", "lines"),
+    [
+        (
+            SEVERAL,
+            {"equal": {"flops": 6e6}},
+            ["x.yaml: space.model.width: is solved for vit by study.equal; leave it out, or let study."],
+        ),
+        (
+            SEVERAL,
+            {"equal": {"flops": 6e6, "by": "depth"}},
+            ["x.yaml: space.model.depth: is solved for resnet by study.equal; "],
+        ),
+        (
+            {"model.width": 0.5, "optim.name": {"choice": {"sgd": {"model.depth": 1.0}, "adamw": None}}},
+            {"equal": {"flops": 6e6, "by": "depth"}},
+            ["x.yaml: space.model.depth: is solved for resnet by study.equal; "],
+        ),
+        (
+            {},
+            {"equal": {"flops": 6e6, "families": {"vit": "depth"}}},
+            ["x.yaml: study.equal.families.vit: is not in this space; it has: resnet"],
+        ),
+        (
+            {},
+            {"equal": {"flops": 6e6}, "constraints": ["parameters <= 1e6", "flops <= 5e6"]},
+            ["x.yaml: study.constraints.1: flops <= 5e+06 holds for none of 6e+06 (study.equal); leave it out"],
+        ),
+        (
+            {"model.variant": "18", "model.stem": 4, "model.weights": "resnet-18-01234567"},
+            {"equal": {"flops": 6e6}},
+            ["x.yaml: space.model.weights: fit one net alone, and study.equal solves model.width; leave them out, or "],
+        ),
+        (
+            {},
+            {"equal": {"flops": 6e6}, "enqueue": [{"model.width": 0.5}]},
+            ["x.yaml: study.enqueue.0.model.width: is solved by study.equal; leave it out"],
+        ),
+        (
+            {},
+            {"equal": {"flops": 0, "by": "girth", "tolerance": 2, "families": {"vit": "stem"}, "flop": 1}},
+            [
+                "x.yaml: study.equal.flops: 0 is too small; give more than 0",
+                "x.yaml: study.equal.by: 'girth' is not a legal value; ",
+                "x.yaml: study.equal.families.vit: 'stem' is not a legal value; ",
+                "x.yaml: study.equal.tolerance: 2 is too large; give 1 or less",
+                "x.yaml: study.equal.flop: unknown key; did you mean 'flops'?",
+            ],
+        ),
+        ({}, {"equal": {}}, ["x.yaml: study.equal.flops: missing; give it a value"]),
+    ],
+)
+def test_what_does_not_go_with_equal_flops_is_told(space: dict[str, Any], study: dict[str, Any], lines: list[str]):
+    found = faults(space, **study)
+    assert len(found) == len(lines)
+    for one, line in zip(found, lines, strict=True):
+        assert one.startswith(line), one
+
+
+def test_equal_flops_go_with_pretrained_weights_where_resolution_is_solved():
+    spec = made(
+        {"model.variant": "18", "model.stem": 4, "model.weights": "resnet-18-01234567"},
+        equal={"flops": 6e8, "by": "resolution"},
+        constraints=["flops <= 6.2e8"],
+    )
+    assert spec.study.equal is not None
+
+
 def test_a_study_is_named_after_its_file(tmp_path: Path):
     assert read(tmp_path, "space: {model.family: vit}\nstudy: {}").study.name == "x"
     assert read(tmp_path, "space: {model.family: vit}\nstudy: {name: other}").study.name == "other"

@@ -48,3 +48,23 @@ def test_a_budget_out_of_reach_gives_the_nearest_end():
 def test_solving_again_from_the_solution_changes_nothing():
     found = solve(volume, 3e6, vary="width", model=ModelConfig(family="resnet", resolution=32))
     assert solve(volume, 3e6, vary="width", model=found.model).cost == found.cost
+
+
+def test_solving_ends_once_near_and_asks_less():
+    start = ModelConfig(family="resnet", resolution=32, stem=4, divisor=1)
+    asked: list[ModelConfig] = []
+
+    def noted(model: ModelConfig) -> float:
+        asked.append(model)
+        return volume(model)
+
+    assert abs(solve(noted, 3e6, vary="width", model=start, near=0.02).residual) <= 0.02
+    near = len(asked)
+    solve(noted, 3e6, vary="width", model=start)
+    assert near < len(asked) - near
+
+
+@pytest.mark.parametrize("vary", ["depth", "width", "compound"])
+def test_no_shape_beyond_the_largest_is_looked_at(vary):
+    found = solve(volume, 1e14, vary=vary, model=ModelConfig(family="resnet", resolution=32, phi=2.0, depth=9.7))
+    assert found.cost < 1e14

@@ -17,7 +17,7 @@ from isoflop.journal.event import ARTIFACTS, Event, Kind
 from isoflop.journal.memory import MemoryJournal
 from isoflop.records import State
 from isoflop.tracking.store import Store
-from tests.made_up import DATA, Writer
+from tests.made_up import DATA, SPEC, Writer
 
 
 @pytest.fixture
@@ -90,6 +90,18 @@ def test_trials_are_strict_json_and_a_rung_is_a_pruned_ones_last_report(journal:
     assert rows[1]["records"][-1]["report"] == 3
     assert rows[0]["reason"] == "diverged at step 7"
     assert rows[0]["params"] == {"model.family": "resnet", "optim.lr": 0.1}
+
+
+def test_what_was_solved_for_equal_flops_stands_beside_what_was_sampled(journal: MemoryJournal, store: Store) -> None:
+    study = {**SPEC["study"], "equal": {"flops": 2.5e6, "by": "width", "families": {"resnet": "depth"}}}
+    writer = Writer(journal, "s-1", spec={**SPEC, "study": study})
+    writer.trial(0, [0.5], State.COMPLETE)
+    writer.trial(1, state=State.INFEASIBLE, flops=0.0)
+    rows = store.trials("s-1")
+    assert [row["solved"] for row in rows] == [{"model.depth": 1.5}, {}]
+    assert [row["residual"] for row in rows] == [pytest.approx(-0.2), None]
+    Writer(journal, "s-2").trial(0, [0.5], State.COMPLETE)
+    assert [(row["solved"], row["residual"]) for row in store.trials("s-2")] == [({}, None)]
 
 
 def test_later_events_are_taken_in_and_copies_stand_still(journal: MemoryJournal, store: Store) -> None:
