@@ -16,7 +16,7 @@ from isoflop.data.files import Written, write_bytes, write_images, write_labels
 from isoflop.data.labels import counts_of, labels_of, task_of
 from isoflop.data.manifest import FILE, Manifest, Request, digest_of
 from isoflop.data.names import check_name
-from isoflop.data.prepared import GROUPS, KEYS, images_file, labels_file, open_prepared
+from isoflop.data.prepared import GROUPS, KEYS, images_file, labels_file, open_prepared, verify
 from isoflop.data.resolution import check_resolution
 from isoflop.data.slot import slot
 from isoflop.data.source import SPLITS, Labels, Source
@@ -151,7 +151,8 @@ def _there(folder: Path, request: Request, *, replace: bool) -> Prepared | None:
     if not (folder / FILE).is_file():
         raise DataError(Fault(str(folder), "is there and holds no prepared set", "move it away, or pass --name"))
     try:
-        found = open_prepared(folder).manifest
+        # Who asks to replace it may do so because a file was changed; then sizes alone tell nothing.
+        found = (verify if replace else open_prepared)(folder).manifest
     except DataError:
         if replace:
             return None

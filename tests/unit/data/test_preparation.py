@@ -70,6 +70,15 @@ def test_other_content_under_the_same_name_is_refused_until_replaced(tmp_path):
     assert open_prepared(first.path).digest != first.manifest.digest
 
 
+def test_a_set_with_a_changed_file_is_made_anew_with_replace(tmp_path):
+    first = prepare("synthetic", root=tmp_path)
+    changed = first.path / "train_images.npy"
+    changed.write_bytes(changed.read_bytes()[:-1] + b"?")
+    assert not prepare("synthetic", root=tmp_path).fresh, "sizes alone are looked at where nothing is to be replaced"
+    assert prepare("synthetic", root=tmp_path, replace=True).fresh
+    assert not prepare("synthetic", root=tmp_path, replace=True).fresh
+
+
 def test_a_damaged_set_is_made_anew_with_replace(tmp_path):
     first = prepare("synthetic", root=tmp_path)
     (first.path / "val_images.npy").unlink()
