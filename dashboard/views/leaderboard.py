@@ -11,7 +11,7 @@ import streamlit as st
 import charts
 import parts
 import queries
-from isoflop.table import heading, searched, seeds, shown, states
+from isoflop.table import heading, reproduced, searched, seeds, shown, states
 from isoflop.tasks import TEST, USUAL, VAL
 
 SPLITS = {"Test": TEST, "Validation": VAL}
@@ -62,6 +62,7 @@ def _line(row: Mapping[str, Any]) -> dict[str, Any]:
         "test": test,
         "tie": row["tie_group"],
         "seeds": seeds(row),
+        "reproduced": reproduced(row["reproduced"]),
         "trials": states(row["counts"]),
     }
 
@@ -84,6 +85,7 @@ def _columns(pick: str) -> dict[str, Any]:
         "test": column.TextColumn(_spelled(test), width=150, help=f"Mean and 95 % interval: {measure}"),
         "tie": column.NumberColumn("Tie group", width=75),
         "seeds": column.TextColumn("Seeds", width=55, help="Lost ones did not finish: no number of theirs is here"),
+        "reproduced": column.TextColumn("Reproduced", width=120, help="Seeds that isoflop reproduce trained again"),
         "trials": column.TextColumn("Trials of the search", width="medium"),
     }
 

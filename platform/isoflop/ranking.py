@@ -11,7 +11,7 @@ import numpy as np
 from isoflop.errors import Fault, InputError
 from isoflop.records import Result
 from isoflop.statistics import Interval, hits_interval, interval, pairwise, tie_groups
-from isoflop.table import heading, quantity, searched, seeds, shown, states
+from isoflop.table import heading, quantity, reproduced, searched, seeds, shown, states
 from isoflop.tasks import TEST, USUAL, VAL, metric_of
 
 Row: TypeAlias = dict[str, Any]
@@ -63,6 +63,7 @@ def columns(row: Mapping[str, Any]) -> dict[str, str]:
         "tie": str(row["tie_group"]),
         "seeds": seeds(row),
         "trials": states(row["counts"]),
+        "reproduced": reproduced(row["reproduced"]),
     }
 
 
@@ -107,6 +108,7 @@ def _row(result: Result) -> Row:
         "lost": result.lost,
         "metrics": {name: _metric(name, values, result) for name, values in sorted(result.values.items())},
         "counts": dict(result.counts),
+        "reproduced": [None if one is None else dict(one) for one in result.verdicts],
         "faults": list(result.faults),
         "searched": result.searched,
         "luck": result.luck,

@@ -194,6 +194,8 @@ class Result:
     """Trials by state of the search it comes from."""
     hits: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict, compare=False, repr=False)
     """Which images of a split, `val` or `test`, each seed answered wholly rightly, (seeds, images), where stored."""
+    verdicts: tuple[Mapping[str, Any] | None, ...] = ()
+    """What came last of repeating the training of each seed, none where nobody did."""
     faults: tuple[str, ...] = ()
     """What of it could not be read."""
     searched: float | None = None

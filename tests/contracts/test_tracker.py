@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from collections.abc import Callable
@@ -239,6 +240,26 @@ def test_the_study_s_run_tells_its_plan_versions_and_end(bench):
     assert run["tags"]["isoflop.versions"] == '{"torch": "2.15.0"}'
     assert (run["tags"]["isoflop.state"], run["tags"]["isoflop.reason"]) == ("COMPLETE", "budget")
     assert (run["status"], run["times"]) == ("FINISHED", (EVENTS[0].time, EVENTS[-1].time))
+
+
+def test_a_verdict_that_comes_after_the_end_is_a_tag_of_its_run_which_stays_as_it_ended(bench):
+    first = {"report": 2, "metric": "val_loss", "recorded": 0.5, "found": 0.6}
+    payload = {"answer": "different", "tolerance": 0.01, "first": first, "hardware": "another machine", "code": "c0de"}
+    verdict = Event(kind=Kind.VERDICT, trial=2, replicate=1, payload=payload)
+    events = number(*EVENTS, verdict)
+    before, after = write(bench, EVENTS), write(bench, events)
+    key = Key(trial=2, replicate=1)
+    told = {name: text for name, text in after[key]["tags"].items() if name not in before[key]["tags"]}
+    assert told == {
+        "isoflop.reproduced": "different",
+        "isoflop.reproduced_hardware": "another machine",
+        "isoflop.reproduced_tolerance": "0.01",
+        "isoflop.reproduced_code": "c0de",
+        "isoflop.reproduced_first_difference": json.dumps(first, sort_keys=True),
+    }
+    assert {name: after[key][name] for name in ("status", "times", "metrics")} == {
+        name: before[key][name] for name in ("status", "times", "metrics")
+    }
 
 
 def test_parameters_are_the_dotted_configuration(bench):

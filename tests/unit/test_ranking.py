@@ -64,6 +64,16 @@ def test_of_equals_the_cheaper_one_comes_first_and_nan_last() -> None:
     assert rows[-1]["metrics"]["val_accuracy"]["mean"] is None
 
 
+def test_a_row_tells_what_came_of_repeating_its_seeds() -> None:
+    def verdict(answer: str, **more: object) -> dict[str, object]:
+        return {"answer": answer, "tolerance": 0.01, **more}
+
+    said = (verdict("equal"), None, verdict("within"), verdict("equal"), verdict("different", other_code=True))
+    row = board([replace(result("f/0", val=(0.9,) * 5), verdicts=said)])[0]
+    assert row["reproduced"] == list(said)
+    assert columns(row)["reproduced"] == "2/5 bit for bit, 1/5 within 0.01, 1/5 DIFFERENT by other code"
+
+
 def test_rows_are_strict_json_with_the_keys_of_the_contract() -> None:
     rows = board([replace(result("f/0", val=(0.9,)), counts={"COMPLETE": 3, "PRUNED": 9}, faults=("torn",))])
     row = json.loads(json.dumps(rows, allow_nan=False))[0]
@@ -119,6 +129,7 @@ def test_a_row_reads_well() -> None:
         "tie": "1",
         "seeds": "2",
         "trials": "9 pruned",
+        "reproduced": "-",
     }
     assert percents({"mean": 0.9861, "low": 0.977, "high": 0.9916}) == "98.61 [97.70, 99.16]"
     assert percents({"mean": None, "low": None, "high": None}) == "-"

@@ -47,6 +47,7 @@ class Recorder:
         self._clock, self._holder, self._deadline = clock, holder, deadline
         self._states: dict[Key, int] = {}
         self._faults: dict[Key, int] = {}
+        self._verdicts: dict[Key, int] = {}
         self._decided: tuple[int, Decision] | None = None
         self._stop, self._asked = threading.Event(), threading.Event()
         self._lease: Lease | None = None
@@ -154,6 +155,10 @@ class Recorder:
         opened = self._event(Kind.OPENED, key, 0, {"data_digest": digest, "metrics": dict(metrics)})
         self.write(*self._left(key, artifacts), opened)
 
+    def judged(self, key: Key, verdict: Mapping[str, Any]) -> None:
+        """A training was repeated, and this came out."""
+        self.write(self._event(Kind.VERDICT, key, self._verdicts.get(key, 0), dict(verdict)))
+
     @contextmanager
     def interrupted(self) -> Iterator[None]:
         """Mark what is open as INTERRUPTED where the run is broken off, whatever broke it."""
@@ -213,7 +218,7 @@ class Recorder:
     def _take(self, event: Event) -> None:
         self._version += 1
         self.history.apply(event)
-        places = {Kind.STATE: self._states, Kind.FAULT: self._faults}.get(event.kind)
+        places = {Kind.STATE: self._states, Kind.FAULT: self._faults, Kind.VERDICT: self._verdicts}.get(event.kind)
         if places is not None:
             places[Key(trial=event.trial, replicate=event.replicate)] = event.index + 1
 

@@ -36,6 +36,9 @@ class Kind(StrEnum):
     """The test set was opened for a trial: `data_digest`, `metrics`."""
     REPORTED = "reported"
     """A report of the whole study stands (index: its segment): `files` relative to the state folder, `numbers`."""
+    VERDICT = "verdict"
+    """A training was repeated and held against its record (index: a running number within the trial): `answer`,
+    `tolerance`, `first`, `hardware`, and what else `reproduction.verdict` says."""
     DEADLINE = "deadline"
     """The time budget ran out (index: the study's segment): nothing starts any more."""
     CLOSED = "closed"

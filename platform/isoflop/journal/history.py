@@ -21,6 +21,8 @@ class History:
     trials: dict[Key, Trial] = field(default_factory=dict)
     artifacts: dict[tuple[Key, str], Mapping[str, Any]] = field(default_factory=dict)
     opened: dict[Key, Mapping[str, Any]] = field(default_factory=dict)
+    verdicts: dict[Key, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
+    """What came of repeating a training, the newest last."""
     closed: Mapping[str, Any] | None = None
     """Payload of the CLOSED event of the present segment."""
     reported: Mapping[str, Any] | None = None
@@ -64,6 +66,9 @@ class History:
 
     def _apply_trial(self, key: Key, event: Event) -> None:
         payload = event.payload
+        if event.kind is Kind.VERDICT:  # a trial stands as it did, and no plan has to look at it
+            self.verdicts[key] = (*self.verdicts.get(key, ()), payload)
+            return
         if event.kind is Kind.START:
             proposed = payload["fingerprint"]
             self.trials[key] = Trial(number=key.trial, replicate=key.replicate, proposed=proposed, **payload)
@@ -82,6 +87,7 @@ class History:
             trials=dict(self.trials),
             artifacts=dict(self.artifacts),
             opened=dict(self.opened),
+            verdicts=dict(self.verdicts),
             changes=list(self.changes),
             _open=set(self._open),
         )

@@ -181,6 +181,15 @@ def _fault(update: Update, event: Event) -> None:
     update.tag("fault", event.payload["reason"])
 
 
+def _verdict(update: Update, event: Event) -> None:
+    payload, first = event.payload, event.payload.get("first")
+    update.tag("reproduced", payload["answer"])
+    update.tag("reproduced_hardware", payload.get("hardware", ""))
+    update.tag("reproduced_tolerance", payload.get("tolerance", ""))
+    update.tag("reproduced_code", payload.get("code", ""))
+    update.tag("reproduced_first_difference", "" if first is None else first)
+
+
 TRIAL_EVENTS = {
     Kind.START: _start,
     Kind.STATE: _state,
@@ -191,6 +200,7 @@ TRIAL_EVENTS = {
     Kind.MEASURED: _measured,
     Kind.RETRY: _retry,
     Kind.FAULT: _fault,
+    Kind.VERDICT: _verdict,
 }
 
 

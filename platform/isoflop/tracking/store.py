@@ -67,10 +67,14 @@ class Store:
 
         `rung` is the report at which a PRUNED trial was stopped, null for all others. Where a study makes trials equal,
         `solved` is what was solved for that, by dotted key, and `residual` by which share the FLOPs are off.
+        `reproduced` is what came last of repeating it, null where nobody did.
         """
         history = self._known(study)
         objectives, equal = _objectives(history), _equal(history)
-        return [_trial_row(trial, objectives, equal) for trial in _ordered(history.trials.values())]
+        return [
+            _trial_row(trial, objectives, equal) | {"reproduced": _newest_verdict(history, trial)}
+            for trial in _ordered(history.trials.values())
+        ]
 
     def results(self, study: str | None = None) -> list[Result]:
         """What the finalists earned: of all studies, of one search, or of one finalists' study.
@@ -274,6 +278,7 @@ def _result(study: str, number: int, history: History, replicates: Sequence[Tria
         pick=next((one.metric for one in _objectives(history) if one.metric.startswith(VAL)), kind.first),
         seeds=tuple(trial.seed for trial in replicates),
         values={name: tuple(values[name] for values in earned) for name in shared},
+        verdicts=tuple(_newest_verdict(history, trial) for trial in replicates),
         lost=sum(
             t.number == number and t.state.final and t.state is not State.COMPLETE for t in history.trials.values()
         ),
@@ -292,6 +297,12 @@ def _earned(trial: Trial, history: History) -> dict[str, float]:
     val = trial.last.metrics if trial.last else {}
     test = history.opened.get(trial.key, {}).get("metrics", {})
     return {name: float(value) for name, value in {**val, **test}.items() if name.startswith((VAL, TEST))}
+
+
+def _newest_verdict(history: History, trial: Trial) -> Mapping[str, Any] | None:
+    found = history.verdicts.get(trial.key)
+    verdict: Mapping[str, Any] | None = plain(found[-1]) if found else None
+    return verdict
 
 
 def _shape(model: ModelConfig, image: Sequence[int] | None) -> str:

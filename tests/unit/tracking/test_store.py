@@ -285,3 +285,18 @@ def test_luck_of_another_metric_is_not_known(journal: MemoryJournal, store: Stor
     luck_journal(Writer(journal, "s-1", spec={"space": {}, "study": {"name": "x", "objectives": objectives}}), tmp_path)
     assert store.luck("s-1") is None
     assert store.luck("unknown") is None
+
+
+def test_the_newest_verdict_on_a_seed_stands_on_board_and_trial(journal: MemoryJournal, store: Store) -> None:
+    writer = Writer(journal, "s-1-finalists", plan="finalists", parent="s-1")
+    for replicate in (0, 1):
+        writer.trial(0, [0.5], State.COMPLETE, replicate=replicate, source="s-1/0")
+    before = store.history("s-1-finalists")
+    for index, answer in enumerate(("different", "equal")):
+        writer.write(Kind.VERDICT, 0, replicate=1, index=index, payload={"answer": answer, "off": math.inf})
+    assert [one and one["answer"] for one in store.results()[0].verdicts] == [None, "equal"]
+    rows = json.loads(json.dumps(store.trials("s-1-finalists"), allow_nan=False))
+    assert [row["reproduced"] for row in rows] == [None, {"answer": "equal", "off": None}]
+    after = store.history("s-1-finalists")
+    assert (after.trials, after.changes) == (before.trials, before.changes), "a verdict is nothing to plan by"
+    assert before.verdicts == {}
