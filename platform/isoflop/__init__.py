@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from isoflop.outcome import load_study as load_study
     from isoflop.prediction import load_model as load_model
     from isoflop.pretraining import pretrain as pretrain
+    from isoflop.reproduction.run import reproduce as reproduce
     from isoflop.spec import load_spec as load_spec
     from isoflop.study import evaluate as evaluate
     from isoflop.study import finalists as finalists
@@ -34,6 +35,7 @@ __all__ = [
     "load_study",
     "prepare",
     "pretrain",
+    "reproduce",
     "resume",
     "run_trial",
     "search",
@@ -47,6 +49,7 @@ _HOMES = {
     "load_study": "isoflop.outcome",
     "prepare": "isoflop.data",
     "pretrain": "isoflop.pretraining",
+    "reproduce": "isoflop.reproduction.run",
     "run_trial": "isoflop.trial",
 }
 

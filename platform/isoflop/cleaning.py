@@ -106,6 +106,7 @@ class Cleaning:
         """What belongs to no study."""
         for path in sorted([*self.home.path.glob(".*"), *self.home.weights.glob(".*")]):
             yield from self._if_torn(path, "")
+        yield from self._reproductions()
         for path in sorted(self.home.path.glob(f"{self.home.journal.name}.v*.bak")):
             if self._age(path) > OLD:
                 yield _leftover("journal's copy", path, _days(self._age(path)))
@@ -113,6 +114,13 @@ class Cleaning:
             owner = SCRATCH.fullmatch(path.name)
             if owner and path.lstat().st_uid == os.getuid() and self.ended(int(owner[1])):
                 yield _leftover("Ray's scratch", path, f"process {owner[1]} has ended")
+
+    def _reproductions(self) -> Iterator[Leftover]:
+        """Folders of repeated trainings whose process has ended: they are touched at every report, on any machine."""
+        for path in sorted(self.home.reproductions.glob("*")):
+            owner = path.name.partition("-")[0]
+            if owner.isdigit() and self._age(path) > DAY and self.ended(int(owner)):
+                yield _leftover("reproduction", path, f"process {owner} has ended")
 
     def _if_torn(self, path: Path, study: str) -> Iterator[Leftover]:
         owner = TORN.fullmatch(path.name)

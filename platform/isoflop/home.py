@@ -61,6 +61,11 @@ class Home:
         """Checkpoints of a training without labels, which belongs to no study."""
         return self.path / "pretraining" / owner
 
+    @property
+    def reproductions(self) -> Path:
+        """What repeated trainings need while they run, one folder each: `PROCESS-ANY`."""
+        return self.path / "reproductions"
+
     def checkpoints(self, study: str, key: Key) -> Path:
         """Checkpoints of one training."""
         return self.path / "checkpoints" / study / str(key)

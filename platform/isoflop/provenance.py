@@ -7,6 +7,7 @@ import os
 import platform
 import socket
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -44,13 +45,18 @@ LIBRARIES = ("torch", "torchvision", "timm")
 @cache
 def code_version() -> str:
     """Hash of the training core's sources and of the versions of the libraries that it computes with."""
+    return version_with(versions(*LIBRARIES))
+
+
+def version_with(libraries: Mapping[str, str]) -> str:
+    """The code version that these sources have beside libraries of given versions."""
     digest = hashlib.sha256()
     for part in CORE:
         path = PACKAGE / part
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(f"{file.relative_to(PACKAGE).as_posix()}\n".encode())
             digest.update(file.read_bytes())
-    digest.update(repr(versions(*LIBRARIES)).encode())
+    digest.update(repr({name: libraries.get(name, "") for name in LIBRARIES}).encode())
     return digest.hexdigest()[:16]
 
 
@@ -62,11 +68,11 @@ def versions(*packages: str) -> dict[str, str]:
 def provenance(folder: Path | None = None) -> dict[str, object]:
     """Where a study's numbers come from, as JSON values. `folder` is the project's, the working folder by default."""
     here = folder or Path.cwd()
-    commit = _git(here, "rev-parse", "HEAD")
+    commit = git(here, "rev-parse", "HEAD")
     return {
         "code": code_version(),
         "git_commit": commit,
-        "git_dirty": bool(_git(here, "status", "--porcelain")) if commit else False,
+        "git_dirty": bool(git(here, "status", "--porcelain")) if commit else False,
         "dvc_revision": _hash_of(here / "dvc.lock"),
         "lock_hash": _hash_of(here / "requirements.lock"),
         "hardware": hardware(),
@@ -101,7 +107,7 @@ def _version(package: str) -> str:
         return ""
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def git(folder: Path, *arguments: str) -> str:
     """What git says, empty where there is no git or no repository."""
     try:
         done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)

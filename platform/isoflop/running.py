@@ -77,6 +77,7 @@ def payload(plan: str, spec: Spec, prepared: PreparedData) -> dict[str, Any]:
             "path": str(prepared.path),
             "shape": list(prepared.shape),
             "task": prepared.task.name,
+            **prepared.manifest.origin(),
         },
         "provenance": provenance(),
         "parent": None,

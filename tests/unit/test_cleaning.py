@@ -124,6 +124,19 @@ def test_copies_of_older_journals_go_after_thirty_days(home, journal):
     assert paths(home, journal) == [old]
 
 
+def test_what_killed_reproductions_leave_goes_after_a_day(home, journal):
+    def left(name, age):
+        folder = home.reproductions / name
+        file(folder / "0" / "log.txt")
+        os.utime(folder, (NOW - age, NOW - age))
+        return folder
+
+    gone = left(f"{DEAD}-abc", 2 * DAY)
+    left(f"{DEAD}-fresh", HOUR), left(f"{ALIVE}-abc", 2 * DAY), left("notes", 2 * DAY)
+    (found,) = cleaning(home, journal).find()
+    assert (found.what, found.path) == ("reproduction", gone)
+
+
 def test_scratch_of_dead_drivers_goes(home, journal):
     scratch = home.path.with_name("scratch")
     file(scratch / f"isoflop-ray-{DEAD}-abc" / "study" / "state.json", size=7)

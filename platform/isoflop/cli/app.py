@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from isoflop.cli import analysis, control, data, models, pretraining, results, scaling, services, studies, weights
+from isoflop.cli import (
+    analysis,
+    control,
+    data,
+    models,
+    pretraining,
+    reproduction,
+    results,
+    scaling,
+    services,
+    studies,
+    weights,
+)
 from isoflop.cli import jobs as ray_jobs
 
 app = typer.Typer(
@@ -42,6 +54,8 @@ for command in (
     analysis.errors,
     analysis.analyze,
     results.predict,
+    reproduction.reproduce,
+    reproduction.export_stage,
     ray_jobs.submit,
     services.dashboard,
     services.mlflow,

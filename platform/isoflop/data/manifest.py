@@ -78,6 +78,11 @@ class Manifest:
             del values["request"]["shard"]
         return (json.dumps(values, indent=1, sort_keys=True) + "\n").encode()
 
+    def origin(self) -> dict[str, Any]:
+        """What it was prepared from and how, and the hash of each file, as JSON values."""
+        files = {name: facts["sha256"] for name, facts in self.files.items()}
+        return {"what": self.source["what"], "request": asdict(self.request), "files": files}
+
     @classmethod
     def read(cls, folder: Path) -> Self:
         """The manifest in a folder. Raises `DataError` where there is none or it cannot be used."""
