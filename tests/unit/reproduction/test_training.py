@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -86,11 +87,13 @@ def test_one_that_was_stopped_is_trained_as_far_and_leaves_nothing(source: Sourc
 
 
 def test_closing_the_records_ends_the_process(source: Source, tmp_path: Path):
-    made = remade(
-        source, tmp_path, at_2="import time; pathlib.Path('PID').write_text(str(os.getpid())); time.sleep(99)"
-    )
+    written = tmp_path / "process"
+    code = f"pathlib.Path({str(written)!r}).write_text(str(os.getpid()))"
+    made = remade(source, tmp_path, at_1=code, at_2="import time; time.sleep(99)")
     with closing(made.records()) as records:
         assert next(records).report == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(written.read_text()), 0)
     assert not (tmp_path / "0" / "left").exists()
 
 
