@@ -74,6 +74,11 @@ class Home:
         """Weights and predictions of one training."""
         return self.path / "artifacts" / study / str(key)
 
+    @property
+    def counts(self) -> Path:
+        """What nets were counted as, which can be counted again."""
+        return self.path / "counts"
+
     def reports(self, study: str) -> Path:
         """Reports of a whole study."""
         return self.path / "reports" / study

@@ -8,9 +8,11 @@ from typing import Any
 
 from isoflop.bench import Bench
 from isoflop.compound.findings import Findings, findings
+from isoflop.compound.memory import Memory
 from isoflop.compound.report import write_report
 from isoflop.data import PreparedData, open_prepared
 from isoflop.errors import Fault, SpecError
+from isoflop.home import Home
 from isoflop.journal.history import History
 from isoflop.outcome import Study, known
 from isoflop.planning.scaling.plan import ScalingPlan
@@ -39,7 +41,7 @@ def scale(
     bench = bench or Bench.here()
     prepared = open_prepared(bench.home.data_set(data or spec.study.data))
     loaded = fitted(spec, prepared)
-    plan = scaling_plan(loaded, prepared)
+    plan = scaling_plan(loaded, prepared, bench.home)
     plan.courses  # noqa: B018 - what cannot be is said before anything is journalled
     name = legal_id(study) if study else fresh_id(loaded.study.name, bench.journal.studies())
     opening = payload(PLAN, loaded, prepared)
@@ -56,28 +58,32 @@ def resume(study: str, *, allow_drift: bool = False, bench: Bench | None = None)
     return scale(found.spec, data=facts["data"]["path"], study=study, allow_drift=allow_drift, bench=bench)
 
 
-def plan_of(found: Study) -> ScalingPlan:
+def plan_of(found: Study, home: Home) -> ScalingPlan:
     """The plan that a scaling study followed. Raises `InputError` for a study of another kind."""
     facts = found.store.history(found.id).study
     if facts["plan"] != PLAN:
         raise SpecError(Fault(f"study {found.id}", f"is no scaling study but {facts['plan']}", "run: isoflop scale"))
     prepared = open_prepared(Path(facts["data"]["path"]))
-    return scaling_plan(fitted(found.spec, prepared), prepared)
+    return scaling_plan(fitted(found.spec, prepared), prepared, home)
 
 
 def found_of(study: str, bench: Bench | None = None) -> Findings:
     """What a scaling study has found by now. Raises `UnknownError` for an unknown study, `InputError` for another."""
     bench = bench or Bench.here()
     found = known(study, Store(bench.journal, bench.home.path))
-    return findings(study, plan_of(found), found.store.history(study))
+    return findings(study, plan_of(found, bench.home), found.store.history(study))
 
 
-def scaling_plan(spec: Spec, prepared: PreparedData) -> ScalingPlan:
-    """The plan of a spec on prepared data. Raises `SpecError` where it says nothing of scaling."""
+def scaling_plan(spec: Spec, prepared: PreparedData, home: Home | None = None) -> ScalingPlan:
+    """The plan of a spec on prepared data. Raises `SpecError` where it says nothing of scaling.
+
+    What nets were counted as is kept in the state folder, by default the one that the environment names.
+    """
     from isoflop.models.extent import counter
 
     if spec.study.scale is None:
         raise SpecError(Fault("study.scale", "missing", "add the part scale: to the study, or name families instead"))
+    count = counter(image=prepared.shape, classes=prepared.outputs)
     return ScalingPlan(
         spec=spec.study,
         space=spec.space,
@@ -85,7 +91,7 @@ def scaling_plan(spec: Spec, prepared: PreparedData) -> ScalingPlan:
         images=len(prepared.split("train")[1]),
         code=code_version(),
         price=pricing(prepared, {}),
-        count=counter(image=prepared.shape, classes=prepared.outputs),
+        count=Memory(count, (home or Home.find()).counts, f"{code_version()} {prepared.shape} {prepared.outputs}"),
         floor=0.5 / len(prepared.split("val")[1]),
     )
 

@@ -21,6 +21,8 @@ from isoflop.scaling.solution import turn
 
 STEPS = 64
 """Steps in which depth or width doubles as it is solved: one is 1.1 %, less than most nets are rounded by."""
+NEAR = 0.01
+"""Share of the FLOPs at which solving ends: what is nearer costs more counts than it is worth."""
 FAR = 0.4
 """Length of logarithms from which on a net is no neighbour of a place: half as many layers again."""
 WIDTHS, SIDES = 2, 5
@@ -132,7 +134,8 @@ class Ground:
 
     def _solved(self, vary: Rounded, model: ModelConfig, start: int, flops: float) -> ModelConfig:
         """A model with the depth or width that gives it the FLOPs, looked for from so many steps off."""
-        return turn(grid(vary, model, STEPS, start=start, stride=STEPS // 8), self._flops, flops).model
+        dial = grid(vary, model, STEPS, start=start, stride=STEPS // 8)
+        return turn(dial, self._flops, flops, near=NEAR).model
 
     def _ladder(self, dimension: Rounded) -> Ladder:
         return self._ladders[dimension]
