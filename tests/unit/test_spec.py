@@ -43,7 +43,8 @@ def test_a_shipped_spec_is_whole(path: Path):
     spec = load_spec(path)
     header = path.read_text().split("space:")[0]
     assert spec.study.name == path.stem
-    assert f"isoflop search search_spaces/{path.name}" in header
+    command = "search" if spec.study.scale is None else "scale --spec"
+    assert f"isoflop {command} search_spaces/{path.name}" in header
     assert "Time:" in header
     assert "Result:" in header
     assert not list(SCHEMA.iter_errors(yaml.safe_load(path.read_text())))
