@@ -11,6 +11,7 @@ from isoflop.config import ModelConfig
 from isoflop.errors import Fault, UnknownError
 from isoflop.families import family
 from isoflop.models.net import Body, Net
+from isoflop.models.thin import spare
 from isoflop.scaling import Shape
 
 Builder = Callable[[Shape, ModelConfig, int], Body]
@@ -64,4 +65,5 @@ def build(model: ModelConfig, *, image: tuple[int, int, int], classes: int, seed
             from isoflop.models.exchange import exchange  # its blocks take long to import, and most nets need none
 
             exchange(body, model, (channels, shape.resolution))
+        spare(body)
         return Net(body, shape, classes=classes, dropout=model.dropout)
