@@ -69,8 +69,8 @@ def _fit(fit: Ascent | str | None) -> Iterator[str]:
 
 def _response(response: Response) -> Iterator[str]:
     """What the shapes told of growth and optimum."""
-    for name, estimate in zip(("alpha", "beta", "gamma"), response.growth, strict=True):
-        yield f"- {name}, times {name} a doubling of FLOPs: {estimate}"
+    for name, dimension, estimate in zip(("alpha", "beta", "gamma"), DIMENSIONS, response.growth, strict=True):
+        yield f"- {name}, what {dimension} grows by as FLOPs double: {estimate}"
     for name, estimate in zip(DIMENSIONS, response.optimum, strict=True):
         yield f"- best {name} at the base's FLOPs, over the base's: {estimate}"
     if response.lack is not None:
