@@ -36,7 +36,7 @@ def within(spec: Spec, prepared: PreparedData, budget: str) -> Spec:
     if images < FEWEST:
         what = f"{budget} is {images:.0f} images for each of {plan.trainings} trainings, fewer than {FEWEST}"
         raise InputError(Fault("--budget", what, "raise it, lower --largest or --seeds, or scale fewer families"))
-    fidelity = spec.study.fidelity.model_copy(update={"axis": "images", "horizon": float(int(images))})
+    fidelity = spec.study.fidelity.model_copy(update={"axis": Axis.IMAGES, "horizon": float(int(images))})
     return replace(spec, study=spec.study.model_copy(update={"fidelity": fidelity}))
 
 

@@ -132,7 +132,7 @@ class Findings:
 
     @property
     def numbers(self) -> dict[str, float]:
-        """What is worth comparing between studies: each family's coefficients, law and misses of predictions."""
+        """What is worth comparing between studies: each family's law, and by how much predictions missed."""
         found: dict[str, float] = {}
         for family in self.families:
             if isinstance(family.law, PowerLaw):

@@ -12,7 +12,6 @@ from typing import Any
 from isoflop.compound.findings import Family, Findings, Trained
 from isoflop.compound.plots import draw
 from isoflop.compound.text import markdown
-from isoflop.fitting.band import Band
 from isoflop.fitting.crossing import Crossings
 from isoflop.fitting.power_law import PowerLaw
 from isoflop.planning.scaling.ascent import Ascent
@@ -117,12 +116,8 @@ def _crossing(first: str, second: str, axis: str, found: Crossings) -> dict[str,
         "to": found.high,
         "better_before": lower[found.before],
         "better_after": lower[found.after],
-        "ranges": [_range(one.x) | {"proven": one.proven} for one in found.ranges],
+        "ranges": [asdict(one.x) | {"proven": one.proven} for one in found.ranges],
     }
-
-
-def _range(band: Band) -> dict[str, float]:
-    return asdict(band)
 
 
 def _finite(value: Any) -> Any:

@@ -17,8 +17,6 @@ from isoflop.statistics import Floats
 
 Three: TypeAlias = tuple[float, float, float]
 DOUBLING = math.log(2)
-PUBLISHED: Three = (1.2, 1.1, 1.15)
-"""EfficientNet's alpha, beta and gamma, whose alpha * beta^2 * gamma^2 is 1.92 (section 3.3)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -79,7 +79,7 @@ class Response:
     def line(self, prior: Three | None = None) -> Line:
         """The line to climb: from the data where they tell, else from a prior and the base.
 
-        `prior`: alpha, beta and gamma of which only the direction counts, such as `PUBLISHED`; by default every
+        `prior`: alpha, beta and gamma of which only the direction counts, such as the published ones; by default every
         dimension takes an equal share of the FLOPs. Of directions that the data do not tell, the line has the prior's
         growth and the base's place; a dimension that was not varied stays.
         """

@@ -112,8 +112,7 @@ class Course:
             )
         except InputError as error:
             return str(error)
-        even = Line.even(self.ground.exponents)
-        fitted = response.line((even.alpha, even.beta, even.gamma))
+        fitted = response.line()
         alpha, beta, gamma = fitted.growth
         line = Line(alpha=alpha, beta=beta, gamma=gamma, start=Logs(*map(math.log, fitted.start)))
         climb = Climb(ground=self.ground, line=line)
