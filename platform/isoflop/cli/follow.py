@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from isoflop.cli.output import cell
+from isoflop.cli.opened import columns, open_rows, shown
 from isoflop.cli.progress import Watch
 from isoflop.control import news
 from isoflop.journal.event import Event
 from isoflop.journal.history import History
 from isoflop.journal.protocol import Journal
-from isoflop.records import Trial
 from isoflop.study_spec import StudySpec
 
 if TYPE_CHECKING:
@@ -60,18 +59,16 @@ def open_trials(watch: Watch) -> Table:
     """The open trials as a table, the study's progress below."""
     from rich.table import Table
 
-    trials, metric = watch.history.open(), watch.objectives[0].metric
-    shown = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left")
-    shown.caption = f"{watch.done}/{watch.total or '?'} trials, {watch.status()}"
-    for name in ("trial", "state", "family", "report", metric):
-        shown.add_column(name)
-    for trial in trials[:ROWS]:
-        shown.add_row(*_row(trial, metric))
-    if len(trials) > ROWS:
-        shown.add_row("...", f"{len(trials) - ROWS} more", "", "", "")
-    return shown
-
-
-def _row(trial: Trial, metric: str) -> list[str]:
-    family, reports = trial.config.get("model.family", ""), trial.config.get("train.reports", "?")
-    return [str(trial.key), str(trial.state), str(family), f"{trial.reports}/{reports}", cell(trial.value(metric))]
+    metric = watch.objectives[0].metric
+    rows = [*open_rows(watch.history, metric)]
+    drawn = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left")
+    drawn.caption = f"{watch.done}/{watch.total or '?'} trials, {watch.status()}"
+    names = columns(metric)
+    for name in names:
+        drawn.add_column(name)
+    for row in rows[:ROWS]:
+        said = shown(row, metric)
+        drawn.add_row(*(said[name] for name in names))
+    if len(rows) > ROWS:
+        drawn.add_row("...", f"{len(rows) - ROWS} more")
+    return drawn

@@ -34,7 +34,8 @@ def show(
     follow: Annotated[bool, typer.Option("--follow", help="Stay until the study is closed; Ctrl-C leaves it.")] = False,
     json: Json = False,
 ) -> None:
-    """Show one study: state, counts, best trial; with --follow, what happens in it."""
+    """Show one study: state, counts, best trial, and what open ones are expected to come to, with 95 % bands."""
+    from isoflop.cli.opened import columns, open_rows, shown
     from isoflop.outcome import known
 
     store = open_store()
@@ -45,17 +46,20 @@ def show(
         look_on(store.journal, study, found.spec.study)
     row = next(row for row in store.studies() if row["id"] == study)
     luck = store.luck(study)
-    row |= {"luck": luck.to_dict() if luck else None}
+    metric = found.spec.study.objectives[0].metric
+    row |= {"luck": luck.to_dict() if luck else None, "open": [*open_rows(store.history(study), metric)]}
     if json:
         emit(row)
         return
     for key, value in row.items():
-        if key != "luck":
+        if key not in {"luck", "open"}:
             typer.echo(f"{key:<10} {_counts(value) if isinstance(value, Mapping) else value}")
     if luck:
         from isoflop.cli.lucky import told
 
         typer.echo(f"{'luck':<10} {told(luck)}")
+    if row["open"]:
+        table([shown(one, metric) for one in row["open"]], columns(metric), empty="")
 
 
 def trials(study: StudyId, json: Json = False) -> None:

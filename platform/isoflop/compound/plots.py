@@ -94,6 +94,8 @@ def _over(found: Findings, families: list[Family], axis: str) -> Figure:
             _seeds(axes, one, axis, colour)
         if axis != "share":
             _controls(axes, family, axis, colour)
+    if axis != "share":
+        _legend(axes, families)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel(AXES[axis])
@@ -125,6 +127,14 @@ def _controls(axes: Axes, family: Family, axis: str, colour: str) -> None:
         if place:
             mark = MARKS.get(one.row.name, "x")
             axes.plot([place], [fmean(one.errors)], mark, color=colour, markersize=6, markerfacecolor="none")
+
+
+def _legend(axes: Axes, families: list[Family]) -> None:
+    """What the marks of controls mean, in no family's colour."""
+    names = {one.row.name for family in families for one in family.trained(Stage.CONTROL)}
+    for name in (name for name in MARKS if name in names):
+        label = "published constants" if name == "published" else f"{name} alone"
+        axes.plot([], [], MARKS[name], color="grey", markersize=6, markerfacecolor="none", label=label)
 
 
 def _predicted(found: Findings, families: list[Family]) -> Figure:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from isoflop.compound.comparison import compared
 from isoflop.compound.findings import Family, Findings, Trained
 from isoflop.compound.plots import draw
 from isoflop.compound.text import markdown
@@ -46,9 +47,11 @@ def to_tree(found: Findings) -> dict[str, Any]:
         "scale": found.plan.scale.model_dump(mode="json"),
         "families": {family.name: _family(family) for family in found.families},
         "crossings": [_crossing(*key, one) for key, one in found.crossings.items() if key[2] != "latency"],
+        "equal_flops": [asdict(one) | {"best": one.best} for one in compared(found, "flops")],
         MEASURED: {
             "families": {family.name: [*_measured(family)] for family in found.families},
             "crossings": [_crossing(*key, one) for key, one in found.crossings.items() if key[2] == "latency"],
+            "equal_latency": [asdict(one) | {"best": one.best} for one in compared(found, "latency")],
         },
     }
     plain: dict[str, Any] = _finite(tree)

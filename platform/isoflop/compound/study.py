@@ -89,6 +89,7 @@ def scaling_plan(spec: Spec, prepared: PreparedData, home: Home | None = None) -
         space=spec.space,
         digest=prepared.digest,
         images=len(prepared.split("train")[1]),
+        side=prepared.shape[-1],
         code=code_version(),
         price=pricing(prepared, {}),
         count=Memory(count, (home or Home.find()).counts, f"{code_version()} {prepared.shape} {prepared.outputs}"),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from isoflop import table
+from isoflop.compound.comparison import Compared, compared
 from isoflop.compound.findings import Family, Findings, Trained
 from isoflop.fitting.band import Band
 from isoflop.fitting.crossing import Crossings
@@ -28,6 +29,9 @@ def markdown(found: Findings) -> str:
     lines = [f"# How {', '.join(family.name for family in found.families)} scale", "", about]
     for family in found.families:
         lines += ["", f"## {family.name}", "", *_family(family)]
+    for axis in ("flops", "latency"):
+        if rows := compared(found, axis):
+            lines += ["", f"## At {AXES[axis]}", "", table.markdown([_compared(row) for row in rows])]
     if found.crossings:
         lines += ["", "## Crossings", "", *(_crossing(key, one) for key, one in found.crossings.items())]
     return "\n".join(lines) + "\n"
@@ -40,8 +44,8 @@ def _family(family: Family) -> Iterator[str]:
     )
     yield f"The base has {ground.extent.flops:,.0f} FLOPs an image; local exponents of FLOPs, counted: {exponents}."
     for name, why in family.course.design.fixed.items():
-        yield f"Undetermined: {name}, {why}."
-    yield from _fit(family.ascent)
+        yield f"Not varied: {name}, {why}."
+    yield from _fit(family)
     if family.climb:
         yield ""
         yield table.markdown([_size(one) for one in family.climb])
@@ -57,14 +61,21 @@ def _family(family: Family) -> Iterator[str]:
         )
 
 
-def _fit(fit: Ascent | str | None) -> Iterator[str]:
+def _fit(family: Family) -> Iterator[str]:
+    fit = family.ascent
     if isinstance(fit, Ascent):
         yield ""
         yield from _response(fit.response)
         line = fit.climb.line
-        yield f"Climbed along alpha {line.alpha:.3f}, beta {line.beta:.3f}, gamma {line.gamma:.3f} a doubling of FLOPs."
+        told = "" if fit.response.determined else f"; {_presumed(family)}"
+        growth = f"alpha {line.alpha:.3f}, beta {line.beta:.3f}, gamma {line.gamma:.3f}"
+        yield f"Climbed along {growth} a doubling of FLOPs{told}."
     elif fit is not None:
         yield f"Not fitted: {fit}."
+
+
+def _presumed(family: Family) -> str:
+    return f"what the data do not tell is an equal share of FLOPs for {' and '.join(family.course.presumed)}"
 
 
 def _response(response: Response) -> Iterator[str]:
@@ -124,6 +135,12 @@ def _shape(one: Trained) -> dict[str, str]:
 
 def _errors(errors: Sequence[float]) -> str:
     return f"{sum(errors) / len(errors):.4f} ({', '.join(f'{error:.4f}' for error in errors)})"
+
+
+def _compared(row: Compared) -> dict[str, str]:
+    """Expected errors, the least named where the next one's band does not reach it."""
+    cells = {name: f"{band.value:.4f} [{band.low:.4f}, {band.high:.4f}]" for name, band in row.errors.items()}
+    return {AXES[row.axis].removeprefix("equal "): f"{row.place:.3g}", **cells, "best": row.best or "not told apart"}
 
 
 def _band(band: Band) -> str:

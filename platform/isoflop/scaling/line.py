@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -39,9 +39,10 @@ class Line:
         return cls.along(Logs(*map(math.log, EFFICIENTNET)), exponents)
 
     @classmethod
-    def even(cls, exponents: Exponents) -> Self:
-        """The line on which each dimension that can vary takes an equal share of the FLOPs' growth."""
-        return cls.along(shared(dict.fromkeys(exponents.free, 1.0), exponents), exponents)
+    def even(cls, exponents: Exponents, among: Sequence[Dimension] = DIMENSIONS) -> Self:
+        """The line on which each dimension among some, if it can vary, takes an equal share of the FLOPs' growth."""
+        free = [name for name in exponents.free if name in among]
+        return cls.along(shared(dict.fromkeys(free, 1.0), exponents), exponents)
 
     def at(self, phi: float) -> Logs:
         """Where the line stands at a phi, seen from the base."""

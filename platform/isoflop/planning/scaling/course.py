@@ -19,7 +19,7 @@ from isoflop.planning.scaling.row import Row, Stage
 from isoflop.scale_spec import ScaleSpec
 from isoflop.scaling.climb import Climb
 from isoflop.scaling.design import Design, design
-from isoflop.scaling.extent import Logs
+from isoflop.scaling.extent import DIMENSIONS, Dimension, Logs
 from isoflop.scaling.ground import Ground
 from isoflop.scaling.line import BASE, Line
 from isoflop.scaling.placement import Placement
@@ -28,13 +28,15 @@ from isoflop.seeds import derive
 
 
 class Course:
-    """One family's part of a scaling study, its rows numbered from `first` on.
+    """One family's part of a scaling study, its rows numbered from `first` on; `side`: pixels of a side of the images.
 
     A pure function of results: what it keeps are answers that could be worked out again.
     """
 
-    def __init__(self, scale: ScaleSpec, base: TrialConfig, ground: Ground, *, first: int, seed: int) -> None:
-        self.scale, self.base, self.ground, self.first, self.seed = scale, base, ground, first, seed
+    def __init__(
+        self, scale: ScaleSpec, base: TrialConfig, ground: Ground, *, side: int, first: int, seed: int
+    ) -> None:
+        self.scale, self.base, self.ground, self.side, self.first, self.seed = scale, base, ground, side, first, seed
         self._ascents: dict[tuple[tuple[float, ...], ...], Ascent | str] = {}
 
     @property
@@ -45,7 +47,18 @@ class Course:
     @cached_property
     def design(self) -> Design:
         """The shapes near equal-FLOP surfaces."""
-        return design(self.ground, levels=[2.0**doubling for doubling in range(self.scale.doublings + 1)])
+        levels = [2.0**doubling for doubling in range(self.scale.doublings + 1)]
+        return design(self.ground, levels=levels, vary=self.scale.vary)
+
+    @cached_property
+    def presumed(self) -> tuple[Dimension, ...]:
+        """What takes an equal share of the FLOPs where the data tell nothing: what varies.
+
+        Not resolution where the base has as many pixels as the images: more of them show nothing new.
+        """
+        varied = [name for name in DIMENSIONS if name not in self.design.fixed]
+        told = [name for name in varied if name != "resolution" or self.ground.extent.resolution < self.side]
+        return tuple(told or varied)
 
     @cached_property
     def opening(self) -> tuple[Row, ...]:
@@ -112,7 +125,8 @@ class Course:
             )
         except InputError as error:
             return str(error)
-        fitted = response.line()
+        even = Line.even(self.ground.exponents, self.presumed)
+        fitted = response.line((even.alpha, even.beta, even.gamma))
         alpha, beta, gamma = fitted.growth
         line = Line(alpha=alpha, beta=beta, gamma=gamma, start=Logs(*map(math.log, fitted.start)))
         climb = Climb(ground=self.ground, line=line)

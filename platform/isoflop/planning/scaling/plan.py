@@ -40,6 +40,8 @@ class ScalingPlan:
     """Digest of the prepared data."""
     images: int
     """Images of the training split."""
+    side: int
+    """Pixels of a side of the stored images."""
     code: str
     """Version of the training core."""
     price: Price
@@ -63,7 +65,7 @@ class ScalingPlan:
             ground = Ground.around(self._sized(base), self.count)
             first = found[-1].first + found[-1].rows_in_all if found else 0
             base = base.model_copy(update={"model": ground.base})
-            found.append(Course(self.scale, base, ground, first=first, seed=self.spec.seed))
+            found.append(Course(self.scale, base, ground, side=self.side, first=first, seed=self.spec.seed))
         return tuple(found)
 
     @property

@@ -1,131 +1,24 @@
-"""Scaling studies over a world whose law is known: trainings take no time, and their error is a function of the net."""
+"""Scaling studies over a world whose law is known: equal on any workers, cut or whole, and true."""
 
 from __future__ import annotations
 
-import math
-import random
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from isoflop.config import ModelConfig
 from isoflop.errors import DivergedError, SpecError
-from isoflop.execution.recorder import Recorder
-from isoflop.execution.simulator import Simulator
 from isoflop.journal.history import History
 from isoflop.journal.memory import MemoryJournal
 from isoflop.planning.scaling.ascent import Ascent
 from isoflop.planning.scaling.plan import ScalingPlan
 from isoflop.planning.scaling.row import Stage
-from isoflop.records import Job, Key, Record, State
-from isoflop.scaling.extent import Extent
-from isoflop.spec import spec_from_tree
-from tests.scripted import Desk, Price, ScriptedTraining, draw, open_scripted
-
-SIZES = 9
-SCALE = {"fit_seeds": 2, "seeds": 3, "largest": 4.0, "predicted": 2, "controls": 2, "latency": False}
-BASE = {"model.depth": 1.0, "model.width": 1.0, "model.resolution": 32, "model.divisor": 1}
-GROWTH = {"depth": 0.5, "width": 0.3, "resolution": 0.2}
-"""Shares of the FLOPs' growth that are best for each dimension in this world."""
-
-
-@cache
-def count(model_json: str) -> Extent:
-    model = ModelConfig.model_validate_json(model_json)
-    depth = max(1, round(24 * model.depth))
-    width = max(1, round(64 * model.width))
-    return Extent(depth=depth, width=width, resolution=float(model.resolution or 32), flops=flops(depth, width, model))
-
-
-def flops(depth: int, width: int, model: ModelConfig) -> float:
-    return depth * width**2 * float(model.resolution or 32) ** 2
-
-
-def counted(model: ModelConfig) -> Extent:
-    return count(model.model_dump_json())
-
-
-def price(model: ModelConfig, *, batch: int, states: int, share: float = 1.0, recompute: bool = False) -> Price:
-    extent = counted(model)
-    return Price(parameters=int(extent.depth * extent.width**2), flops=int(extent.flops))
-
-
-def error(model: ModelConfig, seed: int) -> float:
-    """A power law of FLOPs with an offset, times what a shape off the best line costs, and a seed's own luck."""
-    extent, base = counted(model), counted(ModelConfig.model_validate({"family": "resnet", "resolution": 32}))
-    times = math.log(extent.times(base))
-    exponents = {"depth": 1.0, "width": 2.0, "resolution": 2.0}
-    away = sum(
-        (exponents[name] * value - GROWTH[name] * times) ** 2 for name, value in extent.over(base)._asdict().items()
-    )
-    luck = math.sqrt(12) * 0.005 * (draw(seed, model.model_dump_json()) - 0.5)
-    return (0.02 + 0.1 * math.exp(-0.35 * times)) * math.exp(0.15 * away + luck)
-
-
-@dataclass
-class Trained(ScriptedTraining):
-    """Comes to the error of its net at once."""
-
-    def __next__(self) -> Record:
-        record = super().__next__()
-        model = ModelConfig.model_validate(
-            {key.partition(".")[2]: value for key, value in self.job.config.items() if key.startswith("model.")}
-        )
-        return replace(record, metrics={"val_accuracy": 1 - error(model, self.job.seed)})
-
-    @property
-    def drawn(self) -> float:
-        return 0.55
-
-
-def plan(**scale: object) -> ScalingPlan:
-    tree = {
-        "space": {"model.family": "resnet", **BASE},
-        "study": {
-            "data": "digits",
-            "fidelity": {"axis": "images", "horizon": 6400, "reports": 2},
-            "halving": None,
-            "scale": {**SCALE, **scale},
-        },
-    }
-    spec = spec_from_tree(tree, where="test", name="test")
-    return ScalingPlan(
-        spec=spec.study, space=spec.space, digest="d", images=640, code="c", price=price, count=counted, floor=1e-4
-    )
-
-
-def run(
-    found: ScalingPlan,
-    folder: Path,
-    *,
-    workers: int = 1,
-    order: int = 0,
-    journal: MemoryJournal | None = None,
-    opened: Callable[[Job], Trained] | None = None,
-) -> History:
-    """Run a plan on so many workers whose reports arrive in an order that chance decides."""
-    chance = random.Random(order)
-
-    def begun(job: Job) -> Trained:
-        saved = open_scripted(job).report
-        return Trained(job, saved, delay=lambda job, report: chance.uniform(0.1, 10.0))
-
-    with Recorder(journal or MemoryJournal(), "s", holder="t") as recorder:
-        Simulator(workers=workers).run(found, recorder, Desk(folder), opened or begun)
-        return recorder.history
-
-
-def table(history: History) -> list[tuple[object, ...]]:
-    """What must be equal on any executor."""
-    return [
-        (key, t.state, t.source, sorted(t.params.items()), t.seed, dict(t.forecast), [r.metrics for r in t.records])
-        for key, t in sorted(history.trials.items())
-    ]
+from isoflop.records import Job, Key, State
+from tests.scaled import GROWTH, SIZES, Trained, plan, run, table
+from tests.scripted import open_scripted
 
 
 @pytest.fixture(scope="module")
@@ -239,3 +132,19 @@ def test_latencies_are_measured_of_sizes_and_controls(tmp_path: Path):
 def test_what_cannot_be_is_said(scale: Mapping[str, Any], line: str):
     with pytest.raises(SpecError, match=re.escape(line)):
         plan(**scale)
+
+
+def test_what_is_held_does_not_grow(tmp_path: Path):
+    found = plan(vary=["depth", "width"], controls=0)
+    history = run(found, tmp_path)
+    assert {trial.config["model.resolution"] for trial in history.trials.values()} == {32}
+    fit = found.courses[0].ascent(found.results(history))
+    assert isinstance(fit, Ascent)
+    assert fit.climb.line.gamma == 1
+    assert found.courses[0].design.fixed == {"resolution": "held fixed"}
+
+
+@pytest.mark.parametrize(("side", "presumed"), [(64, ("depth", "width", "resolution")), (32, ("depth", "width"))])
+def test_more_pixels_than_the_images_have_are_not_presumed_to_help(side: int, presumed: tuple[str, ...]):
+    (course,) = replace(plan(), side=side).courses
+    assert course.presumed == presumed
