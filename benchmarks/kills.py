@@ -108,19 +108,19 @@ def rampage(folder: Path, kills: int, names: Sequence[str], *, seed: int) -> dic
         name = names[turn % len(names)]
         study = f"{name}-{turn // len(names)}"
         tolls[study] = toll = Toll()
-        while not _life(_driver(home, name, study, "ray"), Clock(home, study, chance), toll, chance, left=left):
+        while not _life(driver(home, study, tree(name), "ray"), Clock(home, study, chance), toll, chance, left=left):
             left = kills - sum(one.kills for one in tolls.values())
-        toll.lost, toll.again = _count(home, study)
-        toll.differ = _rows(home, study) != calm[name]
+        toll.lost, toll.again = count(home, study)
+        toll.differ = rows(home, study) != calm[name]
         print(f"{study}: {toll}", file=sys.stderr, flush=True)
         turn += 1
     return tolls
 
 
 def _undisturbed(home: Home, name: str) -> list[Any]:
-    process = _driver(home, name, f"{name}-calm", "inline")
+    process = driver(home, f"{name}-calm", tree(name), "inline")
     assert process.wait(600) == 0, "the undisturbed run failed"
-    return _rows(home, f"{name}-calm")
+    return rows(home, f"{name}-calm")
 
 
 class Clock:
@@ -132,12 +132,12 @@ class Clock:
     def ends(self, driver: subprocess.Popen[str]) -> bool:
         """Wait for the moment. Whether the driver ends before it."""
         if self.chance.random() < EARLY:
-            return _ends(driver, self.chance.uniform(0.0, START_SECONDS))
+            return ends(driver, self.chance.uniform(0.0, START_SECONDS))
         goal = self._seen() + self.chance.randint(1, EVENTS)
         while self._seen() < goal:
-            if _ends(driver, LOOK_SECONDS):
+            if ends(driver, LOOK_SECONDS):
                 return True
-        return _ends(driver, self.chance.uniform(0.0, LAG_SECONDS))
+        return ends(driver, self.chance.uniform(0.0, LAG_SECONDS))
 
     def _seen(self) -> int:
         return len(self.journal.read(self.study))
@@ -166,7 +166,13 @@ def _life(driver: subprocess.Popen[str], clock: Clock, toll: Toll, chance: rando
         driver.wait()
 
 
-def _driver(home: Home, name: str, study: str, executor: str) -> subprocess.Popen[str]:
+def tree(name: str) -> dict[str, Any]:
+    """The spec of a variant."""
+    return {"space": SPACE, "study": {**STUDY, **VARIANTS[name]}}
+
+
+def driver(home: Home, study: str, spec: Mapping[str, Any], executor: str) -> subprocess.Popen[str]:
+    """A process that runs a study of a spec, or goes on with it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.victim", str(home.path), study, executor],
         stdin=subprocess.PIPE,
@@ -175,12 +181,12 @@ def _driver(home: Home, name: str, study: str, executor: str) -> subprocess.Pope
         text=True,
     )
     assert process.stdin is not None
-    process.stdin.write(json.dumps({"space": SPACE, "study": {**STUDY, **VARIANTS[name]}}))
+    process.stdin.write(json.dumps(spec))
     process.stdin.close()
     return process
 
 
-def _ends(driver: subprocess.Popen[str], seconds: float) -> bool:
+def ends(driver: subprocess.Popen[str], seconds: float) -> bool:
     """Whether a driver ends by itself within some seconds."""
     try:
         driver.wait(seconds)
@@ -198,25 +204,33 @@ def _workers(driver: subprocess.Popen[str]) -> list[psutil.Process]:
         return []
 
 
-def _rows(home: Home, study: str) -> list[Any]:
+def rows(home: Home, study: str) -> list[Any]:
+    """A study's trials as they must be after any kills."""
     trials = History.fold(SqliteJournal(home.journal).read(study)).trials
     return [
-        (key.trial, str(trial.state), dict(trial.params), [dict(record.metrics) for record in trial.records])
-        for key, trial in sorted(trials.items(), key=lambda item: item[0].trial)
+        (
+            str(key),
+            str(one.state),
+            dict(one.params),
+            dict(one.forecast),
+            [dict(record.metrics) for record in one.records],
+        )
+        for key, one in sorted(trials.items())
     ]
 
 
-def _count(home: Home, study: str) -> tuple[int, int]:
+def count(home: Home, study: str) -> tuple[int, int]:
     """Trials that were lost, and reports that were trained again after their trial's end."""
     events = SqliteJournal(home.journal).read(study)
     history = History.fold(events)
     numbers = {key.trial for key, trial in history.trials.items() if trial.state.final}
     lost = len(set(range(max(numbers) + 1)) - numbers) + len(history.open())
-    ended: Counter[int] = Counter()
+    ended: Counter[tuple[int, int]] = Counter()
     again = 0
     for event in events:
-        again += ended[event.trial] > 0 and event.kind in {Kind.RECORD, Kind.START, Kind.END, Kind.STATE}
-        ended[event.trial] += event.kind is Kind.END
+        training = (event.trial, event.replicate)
+        again += ended[training] > 0 and event.kind in {Kind.RECORD, Kind.START, Kind.END, Kind.STATE}
+        ended[training] += event.kind is Kind.END
     return lost, again
 
 

@@ -1,4 +1,4 @@
-"""A driver that is there to be killed: it runs or resumes a search.
+"""A driver that is there to be killed: it runs or resumes a study.
 
 `python -m benchmarks.victim HOME STUDY EXECUTOR < TREE`
 """
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from isoflop.bench import Bench
+from isoflop.compound import scale
 from isoflop.home import Home
 from isoflop.spec import spec_from_tree
 from isoflop.study import search
@@ -20,7 +21,8 @@ def main() -> None:
     home, study, executor = sys.argv[1:]
     spec = spec_from_tree(json.load(sys.stdin), where=study, name=study)
     bench = Bench(home=Home(Path(home)), executor="ray" if executor == "ray" else "inline")
-    search(spec, study=study, bench=bench)
+    run = search if spec.study.scale is None else scale
+    run(spec, study=study, bench=bench)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ settings.register_profile("fixed", derandomize=True, deadline=None, suppress_hea
 settings.load_profile("fixed")
 
 
-RAY = ("cli", "cli_control", "cluster", "crashes", "faults", "kills", "pipeline", "study")
+RAY = ("cli", "cli_control", "cluster", "crashes", "faults", "kills", "pipeline", "scaling", "study")
 MACHINE = (
     *(f"integration/test_{name}.py" for name in RAY),
     *("dashboard", "contracts/test_executor.py", "contracts/test_tracker.py", "unit/execution"),

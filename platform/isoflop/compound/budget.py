@@ -68,7 +68,7 @@ def outlook(plan: ScalingPlan) -> list[str]:
             f"{course.family}: {shape}, {ground.extent.flops:,.0f} FLOPs, to {2**plan.scale.largest:g} times that",
             f"  {shapes} shapes on {plan.scale.fit_seeds} seeds, {sizes} sizes on {plan.scale.seeds}",
         ]
-        lines += [f"  undetermined: {name}, {why}" for name, why in course.design.fixed.items()]
+        lines += [f"  not varied: {name}, {why}" for name, why in course.design.fixed.items()]
     if fidelity.axis is Axis.IMAGES:
         total = sum(image_flops(plan).values()) * fidelity.horizon
         lines.append(f"training FLOPs: about {total:.3g}")
