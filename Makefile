@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml requirements.lock Makefile
 	@touch $@
 
 run: install  ## the main job on the embedded digits: prepare, search, finalists, evaluate, report
-	$(BIN)/dvc repro
+	$(BIN)/dvc repro report
 	@cat results/leaderboard.md
 
 test: install  ## format, lint, types, import contracts, tests

@@ -20,9 +20,10 @@ def run() -> None:
     spec = override(
         load_spec(Path(values["spec"])), data=str(folder), trials=None, time=None, workers=None, seed=values["seed"]
     )
-    spec = fitted(spec, open_prepared(folder))
+    prepared = open_prepared(folder)
+    spec = fitted(spec, prepared)
     name = study_id(spec, folder)
-    plan = compound.scaling_plan(spec, open_prepared(folder))
+    plan = compound.scaling_plan(spec, prepared, bench().home)
     with watching(spec.study, plan.trainings, bench().journal.read(name)) as listen:
         study = compound.scale(spec, data=str(folder), study=name, bench=bench(values["executor"], listen))
     keep("scale", study)

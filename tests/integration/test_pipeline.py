@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from benchmarks.scaling_kills import TREE
+
 ROOT = Path(__file__).parents[2]
 SPEC = """
 space:
@@ -30,6 +32,7 @@ PARAMS = {
     "data": {"name": "digits", "seed": 0},
     "search": {"spec": "search_spaces/tiny.yaml", "seed": 0, "executor": "inline"},
     "finalists": {"top": 1, "seeds": 2, "executor": "inline"},
+    "scale": {"spec": "search_spaces/tiny_scale.yaml", "seed": 0, "executor": "inline"},
 }
 
 
@@ -43,6 +46,7 @@ class Project:
         for name in ("dvc.yaml", ".dvcignore"):
             shutil.copy2(ROOT / name, folder / name)
         (folder / "search_spaces" / "tiny.yaml").write_text(SPEC)
+        (folder / "search_spaces" / "tiny_scale.yaml").write_text(yaml.safe_dump(TREE))
         (folder / "params.yaml").write_text(yaml.safe_dump(PARAMS))
         self.dvc("init", "--no-scm", "--quiet")
 
@@ -73,28 +77,28 @@ class Project:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = Project(tmp_path_factory.mktemp("project"))
-    assert made.ran(made.dvc("repro")) == ["prepare", "search", "finalists", "evaluate", "report"]
+    assert made.ran(made.dvc("repro", "report")) == ["prepare", "search", "finalists", "evaluate", "report"]
     return made
 
 
 def test_a_second_repro_is_up_to_date_where_python_writes_bytecode(project: Project):
     assert list(project.folder.glob("platform/**/__pycache__/*.pyc"))
-    assert "up to date" in project.dvc("repro")
+    assert "up to date" in project.dvc("repro", "report")
 
 
 def test_a_change_in_the_dashboard_reruns_nothing_and_one_in_training_does(project: Project):
     page = project.folder / "dashboard" / "app.py"
     page.write_text(page.read_text() + "\n# another look\n")
-    assert "up to date" in project.dvc("status")
+    assert "up to date" in project.dvc("status", "report", "--with-deps")
     schedule = project.folder / "platform" / "isoflop" / "training" / "schedule.py"
     before = schedule.read_text()
     schedule.write_text(before + "\n# another word\n")
-    changed = project.dvc("status")
+    changed = project.dvc("status", "report", "--with-deps")
     assert "search:" in changed
     assert "finalists:" in changed
     assert "prepare:" not in changed
     schedule.write_text(before)
-    assert "up to date" in project.dvc("status")
+    assert "up to date" in project.dvc("status", "report", "--with-deps")
 
 
 def test_metrics_and_plots_are_dvcs(project: Project):
@@ -111,5 +115,12 @@ def test_a_repro_from_an_emptied_cache_gives_the_same_metrics_byte_for_byte(proj
     for gone in ("results", "data", ".isoflop", ".dvc/cache", ".dvc/tmp"):
         shutil.rmtree(project.folder / gone)
     (project.folder / "dvc.lock").unlink()
-    assert len(project.ran(project.dvc("repro"))) == 5
+    assert len(project.ran(project.dvc("repro", "report"))) == 5
     assert metrics.read_bytes() == before
+
+
+def test_scaling_is_a_stage(project: Project):
+    assert project.ran(project.dvc("repro", "scale")) == ["scale"]
+    names = {file.name for file in (project.folder / "results" / "scale").iterdir()}
+    assert names >= {"scaling.json", "scaling.md", "profiles.svg", "climb.svg", "predicted.svg", "journal.jsonl"}
+    assert "up to date" in project.dvc("status", "scale")
