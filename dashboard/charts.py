@@ -40,14 +40,14 @@ def metric_by_flops(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure
     told = [row for row in rows if row["metrics"].get(metric, {}).get("mean") is not None and row["flops"] > 0]
     figure = go.Figure()
     _add_front(figure, told, metric)
-    for family in _in_order({row["family"] for row in told}):
+    for family in in_order({row["family"] for row in told}):
         _add_family(figure, [row for row in told if row["family"] == family], family, metric)
-    ticks = _ticks([row["flops"] for row in told])
+    marks = ticks([row["flops"] for row in told])
     figure.update_xaxes(
-        type="log", title="FLOPs of one image", tickvals=ticks, ticktext=[_short(tick) for tick in ticks]
+        type="log", title="FLOPs of one image", tickvals=marks, ticktext=[short(mark) for mark in marks]
     )
     figure.update_yaxes(title=f"{label(metric)} (%)" if _scale(metric) == PERCENT else label(metric))
-    return _dressed(figure, height=460)
+    return dressed(figure, height=460)
 
 
 def learning_curves(trials: Sequence[Mapping[str, Any]], metric: str, axis: str, limit: int = 200) -> go.Figure:
@@ -60,12 +60,12 @@ def learning_curves(trials: Sequence[Mapping[str, Any]], metric: str, axis: str,
     groups: dict[tuple[bool, str], list[Mapping[str, Any]]] = {}
     for trial in shown:
         groups.setdefault((trial["state"] != "PRUNED", trial["family"]), []).append(trial)
-    order = {family: place for place, family in enumerate(_in_order({family for _, family in groups}))}
+    order = {family: place for place, family in enumerate(in_order({family for _, family in groups}))}
     for (kept, family), members in sorted(groups.items(), key=lambda item: (item[0][0], order[item[0][1]])):
         _add_curves(figure, members, family, metric, kept=kept)
     figure.update_xaxes(title=escape(axis))
     figure.update_yaxes(title=escape(label(metric)))
-    return _dressed(figure, height=420)
+    return dressed(figure, height=420)
 
 
 def state_bar(counts: Mapping[str, int]) -> go.Figure:
@@ -83,7 +83,7 @@ def state_bar(counts: Mapping[str, int]) -> go.Figure:
     figure.update_layout(barmode="stack", bargap=0, showlegend=True, legend_traceorder="normal")
     figure.update_xaxes(visible=False, range=[0, max(1, sum(counts.values()))])
     figure.update_yaxes(visible=False)
-    return _dressed(figure, height=84)
+    return dressed(figure, height=84)
 
 
 def label(metric: str) -> str:
@@ -104,7 +104,7 @@ def _add_family(figure: go.Figure, rows: Sequence[Mapping[str, Any]], family: st
     values = [row["metrics"][metric] for row in rows]
     scale = _scale(metric)
     means = [scale * value["mean"] for value in values]
-    colour, symbol = _look(family)
+    colour, symbol = look(family)
     figure.add_scatter(
         x=[row["flops"] for row in rows],
         y=means,
@@ -131,7 +131,7 @@ def _add_family(figure: go.Figure, rows: Sequence[Mapping[str, Any]], family: st
     )
 
 
-def _ticks(values: Sequence[float]) -> list[float]:
+def ticks(values: Sequence[float]) -> list[float]:
     """1, 2 and 5 times the powers of ten around some values; only the powers where they span many."""
     if not values:
         return []
@@ -140,7 +140,7 @@ def _ticks(values: Sequence[float]) -> list[float]:
     return [step * 10.0**power for power in range(low, high + 1) for step in steps]
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     """A round number and its prefix: `500 k`."""
     number, _, unit = quantity(value).partition(" ")
     return f"{float(number):g} {unit}".strip()
@@ -200,7 +200,7 @@ def _add_curves(
         y += [*(point[1] for point in points), None]
         name = f"trial {trial['number']}" + (f".{trial['replicate']}" if trial["replicate"] else "")
         texts += [f"{name}, {escape(family)}, {trial['state'].lower()}"] * (len(points) + 1)
-    colour, symbol = _look(family)
+    colour, symbol = look(family)
     colour = colour if kept else "#c9d3de"
     figure.add_scatter(
         x=x,
@@ -215,11 +215,12 @@ def _add_curves(
     )
 
 
-def _in_order(names: Iterable[str]) -> list[str]:
+def in_order(names: Iterable[str]) -> list[str]:
+    """Families in the order in which they are listed everywhere."""
     return sorted(names, key=lambda name: (_place(name), name))
 
 
-def _look(family: str) -> tuple[str, str]:
+def look(family: str) -> tuple[str, str]:
     """A family's colour and symbol; no two of the first 64 have both alike."""
     rounds, colour = divmod(_place(family), len(COLOURS))
     return COLOURS[colour], SYMBOLS[(colour + rounds) % len(SYMBOLS)]
@@ -231,7 +232,7 @@ def _place(family: str) -> int:
     return known.index(family) if family in known else len(known) + sum(family.encode()) % 4
 
 
-def _dressed(figure: go.Figure, *, height: int) -> go.Figure:
+def dressed(figure: go.Figure, *, height: int) -> go.Figure:
     """Fonts, grid and margins that all figures share."""
     figure.update_layout(
         height=height,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -36,6 +37,10 @@ class Library:
     def boards(self, search: str | None = None) -> dict[str, list[Row]]:
         """Boards by data digest, of all finalists or those of one search."""
         return _boards(self.store, self.place, self.version, search)
+
+    def scaling(self, study: str) -> dict[str, Any] | None:
+        """What a scaling study reported, as `compound.report` writes it; none while it has not."""
+        return _scaling(self.place, dict(self.version)[study], study)
 
     def openings(self) -> dict[str, int]:
         """For how many trainings the test set was opened, by data digest."""
@@ -77,3 +82,13 @@ def _trials(_store: Store, place: tuple[str, int], seq: int, study: str) -> list
 def _boards(_store: Store, place: tuple[str, int], version: Version, search: str | None) -> dict[str, list[Row]]:
     del place, version  # keys of the cache
     return boards(_store.results(search))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _scaling(place: tuple[str, int], seq: int, study: str) -> dict[str, Any] | None:
+    del place, seq  # keys of the cache
+    path = Home.find().reports(study) / "scaling.json"
+    if not path.is_file():
+        return None
+    tree: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return tree

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 import streamlit as st
 
+from isoflop.compound.findings import findings
+from isoflop.compound.report import write_report
 from isoflop.journal.sqlite import SqliteJournal
 from isoflop.records import State
 from tests.made_up import CONFIG, DATA, Writer
+from tests.scaled import plan, run
 
 HOSTILE = "<img src=x onerror=alert(1)> **b** [x](javascript:alert(1)) $a$ `c` :red[d]"
 
@@ -82,4 +85,15 @@ def hostile(home: Path, journal: SqliteJournal) -> Path:
     search.trial(1, [0.5], State.FAILED, params=params | {"optim.lr": 0.1}, reason=HOSTILE)
     finalists = Writer(journal, f"{HOSTILE}-finalists", plan="finalists", parent=HOSTILE, data=data)
     finalists.trial(0, [0.5], State.COMPLETE, params=params, source=f"{HOSTILE}/0")
+    return home
+
+
+@pytest.fixture
+def scaled(home: Path, journal: SqliteJournal, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two families that were scaled, with their report, and a scaling study that has not reported yet."""
+    found = plan(("resnet", "vit"))
+    history = run(found, tmp_path_factory.mktemp("scaled"))
+    Writer(journal, "scale-1", plan="scaling").trial(0, [0.5], State.COMPLETE)
+    write_report(findings("scale-1", found, history), home / "reports" / "scale-1")
+    Writer(journal, "scale-2", plan="scaling").trial(0, [0.5])
     return home

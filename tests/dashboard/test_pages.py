@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.scaled import plan
+
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+SCALING = "views/scaling.py"
 PAGES = ["views/leaderboard.py", "views/studies.py"]
 
 
@@ -117,3 +120,34 @@ def test_the_dashboard_writes_nothing(small: Path) -> None:
     for page in PAGES:
         opened(page)
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_scaling_study_is_shown_with_what_it_predicted(scaled: Path) -> None:
+    app = opened(SCALING)
+    assert not app.exception
+    app = app.selectbox[0].select("scale-1").run()
+    assert not app.exception
+    assert {tile.label: tile.value for tile in app.metric} == {
+        "Families": "2",
+        "Trainings": str(2 * plan().trainings),
+        "Predictions inside their band": "4 of 4",
+    }
+    grown = app.dataframe[0].value
+    assert grown["family"].tolist() == ["resnet", "vit"]
+    assert all(text[0].isdigit() for text in grown["alpha (depth)"])
+    sizes = app.dataframe[1].value
+    assert sizes["phi"].tolist()[:9] == [0.5 * step for step in range(9)]
+    assert set(sizes["grown"]) == {"climb", "depth", "width", "resolution", "published"}
+
+
+def test_a_scaling_study_without_a_report_says_so(scaled: Path) -> None:
+    app = opened(SCALING)
+    app = app.selectbox[0].select("scale-2").run()
+    assert "not reported yet" in app.info[0].value
+    assert app.code[0].value == "isoflop resume scale-2"
+
+
+def test_where_nothing_was_scaled_the_page_says_how(small: Path) -> None:
+    app = opened(SCALING)
+    assert not app.exception
+    assert app.code[0].value == "isoflop scale --spec search_spaces/scale_digits.yaml"

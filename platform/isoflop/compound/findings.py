@@ -10,8 +10,10 @@ from itertools import combinations
 from statistics import fmean, median
 from typing import TypeVar
 
+import numpy as np
+
 from isoflop.errors import SpecError
-from isoflop.fitting.band import Curve
+from isoflop.fitting.band import Band, Curve
 from isoflop.fitting.crossing import Crossings, crossings
 from isoflop.fitting.monotone import Monotone, fit_monotone
 from isoflop.fitting.power_law import PowerLaw, fit_power_law
@@ -24,6 +26,8 @@ from isoflop.planning.scaling.row import Row, Stage
 from isoflop.scaling.placement import Placement
 
 Law = TypeVar("Law")
+PLACES = 60
+"""At which a curve is drawn."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,6 +176,12 @@ def span(family: Family, axis: str) -> tuple[float, float]:
         "share": [one.row.place for one in family.trained(Stage.SHARE)],
     }[axis]
     return (min(places), max(places)) if places else (math.inf, -math.inf)
+
+
+def points(fitted: Curve, low: float, high: float) -> Iterator[tuple[float, Band]]:
+    """A curve with its band, at places to draw it through."""
+    for x in map(float, np.clip(np.geomspace(low, high, PLACES), low, high)):
+        yield x, fitted.predict(x)
 
 
 def _trained(row: Row, results: Results) -> Trained | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isoflop.compound.findings import Family, Findings, Trained, curve, span
+from isoflop.compound.findings import Family, Findings, Trained, curve, points, span
 from isoflop.fitting.power_law import PowerLaw
 from isoflop.planning.scaling.row import Stage
 from isoflop.scaling.extent import DIMENSIONS
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Told apart by the colour-blind too (Okabe & Ito 2008)."""
 MARKS = {"depth": "^", "width": "s", "resolution": "D", "published": "X"}
-PLACES = 60
 AXES = {"flops": "FLOPs of one image", "latency": "latency in ms", "share": "share of the training images"}
 
 
@@ -109,8 +108,7 @@ def _curve(axes: Axes, family: Family, axis: str, colour: str) -> None:
     if isinstance(fitted, str):
         axes.plot([], [], color=colour, label=f"{family.name} (no curve)")
         return
-    x = np.clip(np.geomspace(low, high, PLACES), low, high)
-    bands = [fitted.predict(float(at)) for at in x]
+    x, bands = zip(*points(fitted, low, high), strict=True)
     axes.plot(x, [band.value for band in bands], color=colour, label=family.name)
     axes.fill_between(x, [band.low for band in bands], [band.high for band in bands], color=colour, alpha=0.15, lw=0)
 

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from isoflop.compound.comparison import compared
-from isoflop.compound.findings import Family, Findings, Trained
+from isoflop.compound.findings import Family, Findings, Trained, points, span
 from isoflop.compound.plots import draw
 from isoflop.compound.text import markdown
 from isoflop.fitting.crossing import Crossings
-from isoflop.fitting.power_law import PowerLaw
 from isoflop.planning.scaling.ascent import Ascent
 from isoflop.planning.scaling.row import Stage
 from isoflop.scaling.extent import DIMENSIONS
@@ -69,7 +68,7 @@ def _family(family: Family) -> dict[str, Any]:
         "fit": _fit(family.ascent),
         "climb": [_trained(one) for one in family.climb],
         "controls": [_trained(one) for one in family.trained(Stage.CONTROL)],
-        "law": _law(family.law),
+        "law": _law(family),
         "shares": [_trained(one) for one in family.trained(Stage.SHARE)],
     }
 
@@ -81,11 +80,19 @@ def _fit(fit: Ascent | str | None) -> dict[str, Any] | None:
     return None if fit is None else {"reason": fit}
 
 
-def _law(law: PowerLaw | str) -> dict[str, Any]:
+def _law(family: Family) -> dict[str, Any]:
+    law = family.law
     if isinstance(law, str):
         return {"reason": law}
     bands = {name: asdict(getattr(law, name)) for name in ("a", "b", "c")}
-    return {**bands, "reference": law.reference, "falls": law.falls, "undetermined": [*law.undetermined]}
+    drawn = [{"flops": x} | asdict(band) for x, band in points(law, *span(family, "flops"))]
+    return {
+        **bands,
+        "reference": law.reference,
+        "falls": law.falls,
+        "undetermined": [*law.undetermined],
+        "curve": drawn,
+    }
 
 
 def _trained(one: Trained) -> dict[str, Any]:
