@@ -60,7 +60,7 @@ def to_tree(found: Findings) -> dict[str, Any]:
 def _family(family: Family) -> dict[str, Any]:
     course = family.course
     return {
-        "base": course.base.model.model_dump(mode="json"),
+        "base": course.base.params(),
         "flops": course.ground.extent.flops,
         "exponents": {name: course.ground.exponents.of(name) for name in DIMENSIONS},
         "fixed": dict(course.design.fixed),
@@ -75,8 +75,9 @@ def _family(family: Family) -> dict[str, Any]:
 
 def _fit(fit: Ascent | str | None) -> dict[str, Any] | None:
     if isinstance(fit, Ascent):
-        line = {name: getattr(fit.climb.line, name) for name in ("alpha", "beta", "gamma")}
-        return {"response": fit.response.report(), "line": line}
+        line = fit.climb.line
+        growth = {name: getattr(line, name) for name in ("alpha", "beta", "gamma")}
+        return {"response": fit.response.report(), "line": growth | {"start": line.start._asdict()}}
     return None if fit is None else {"reason": fit}
 
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from isoflop.errors import Fault, UnknownError, did_you_mean
 from isoflop.families import Scalar
 from isoflop.scaling.extent import Extent
+from isoflop.scaling.placement import Placement
 
 ADAPTIVE = frozenset({"adam", "adamw", "radam", "nadam", "rmsprop", "adafactor", "lion", "adopt"})
 """Optimizers whose steps do not depend on how large gradients are."""
@@ -102,6 +103,14 @@ def adapted(recipe: Recipe, base: Extent, net: Extent, rules: Collection[str] = 
             raise UnknownError(Fault("rules", f"there is no rule {name!r}", did_you_mean(name, RULES)))
     found = {rule.key: rule.apply(recipe, base, net) for name, rule in RULES.items() if name in rules}
     return {key: value for key, value in found.items() if value != recipe.get(key, 0.0)}
+
+
+def sized(
+    recipe: Recipe, base: Extent, placement: Placement, rules: Collection[str] = tuple(RULES)
+) -> dict[str, Scalar]:
+    """The settings of a base's recipe that become others for a solved net: its shape, and what follows from it."""
+    shape = {f"model.{key}": value for key, value in placement.model.model_dump().items()}
+    return shape | adapted(recipe, base, placement.extent, rules)
 
 
 def _number(recipe: Recipe, key: str) -> float:

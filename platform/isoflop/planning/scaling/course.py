@@ -23,7 +23,7 @@ from isoflop.scaling.extent import DIMENSIONS, Dimension, Logs
 from isoflop.scaling.ground import Ground
 from isoflop.scaling.line import BASE, Line
 from isoflop.scaling.placement import Placement
-from isoflop.scaling.rules import adapted
+from isoflop.scaling.rules import sized
 from isoflop.seeds import derive
 
 
@@ -137,8 +137,7 @@ class Course:
         placement = found if isinstance(found, Placement) else None
         changed: dict[str, Scalar] = {} if stage is not Stage.SHARE else {"data.fraction": place}
         if placement is not None:
-            changed |= {f"model.{key}": value for key, value in placement.model.model_dump().items()}
-            changed |= adapted(self.base.params(), self.ground.extent, placement.extent, self.scale.rules)
+            changed |= sized(self.base.params(), self.ground.extent, placement, self.scale.rules)
         seeds = self.scale.fit_seeds if stage is Stage.FIT else self.scale.seeds
         # The climb's seeds are not the fit's: what looked good by luck there is not met again.
         phase = Stage.CLIMB if stage is Stage.CONTROL else stage
