@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, Self
 
@@ -18,6 +18,7 @@ from isoflop.execution.recorder import Listener
 from isoflop.home import Home
 from isoflop.journal.event import Event, Kind
 from isoflop.journal.sqlite import SqliteJournal
+from isoflop.plan import Proposal
 from isoflop.provenance import code_version
 from isoflop.records import Job, Key, Trial
 from isoflop.retention import Shelf, retain
@@ -79,9 +80,14 @@ class StudyDesk:
     spec: StudySpec
     keep: bool
     """Whether weights of finished trainings are kept, and their predictions whatever room they take."""
+    fellows: Callable[[Trial], Sequence[Proposal]] = lambda _: ()
+    """Who else is trained with a trial, as one program."""
 
     def job(self, trial: Trial) -> Job:
         """What a worker is given to train a trial."""
+        return replace(self._job(trial), fellows=tuple(self._job(fellow) for fellow in self.fellows(trial)))
+
+    def _job(self, trial: Trial | Proposal) -> Job:
         return Job(
             study=self.study,
             key=trial.key,
@@ -100,7 +106,7 @@ class StudyDesk:
             passes=self.spec.latency.passes,
         )
 
-    def _weights(self, trial: Trial) -> dict[str, str]:
+    def _weights(self, trial: Trial | Proposal) -> dict[str, str]:
         named = [str(name) for key in STORED if (name := trial.config.get(key))]
         return {name: str(self.home.weights_file(name)) for name in named}
 

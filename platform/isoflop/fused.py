@@ -34,7 +34,10 @@ def members_of(configs: Sequence[TrialConfig], seeds: Sequence[int]) -> tuple[Tr
     shared = derive(0, "fused", *seeds)
     marks = [FusedConfig(members=len(seeds), place=place, seed=shared) for place in range(len(seeds))]
     pairs = zip(configs, marks, strict=True)
-    return tuple(TrialConfig.model_validate({**dict(config), "fused": mark}) for config, mark in pairs)
+    return tuple(
+        TrialConfig.from_params({**config.params(), **{f"fused.{key}": value for key, value in mark}})
+        for config, mark in pairs
+    )
 
 
 def run_fused(
@@ -111,13 +114,15 @@ class FusedRun(Making, Iterator[tuple[Said, ...]]):
         )
 
     def finish(self, folders: Sequence[Path], *, weights: bool = True) -> Sequence[Sequence[Artifact]]:
-        """Leave in a folder for each member its weights, where wanted, and its logits on validation.
+        """Leave in a folder for each member its weights, where wanted, and its logits on validation; diverged, nothing.
 
         The logits are those that the last report was made of. Raises as `TrialRun.finish` does.
         """
         return [self._leave(place, folder, weights=weights) for place, folder in enumerate(folders)]
 
     def _leave(self, place: int, folder: Path, *, weights: bool) -> Sequence[Artifact]:
+        if place in self.fit.diverged:
+            return []
         with self._spared():
             answers = self.fit.answered(place)
         self.fit.stack.write(place, self.net)

@@ -8,6 +8,7 @@ from typing import Any
 
 from isoflop.config import TrialConfig
 from isoflop.crashpoints import crash
+from isoflop.fellows import Leader, Repeated, Told
 from isoflop.joblog import JobLog, forget_warnings
 from isoflop.models.latency import measure_latency
 from isoflop.records import Artifact, Job, Record
@@ -66,20 +67,27 @@ class JobTraining:
         if self._run is None:
             self.log.note(f"begin with seed {self.job.seed}")
             crash("trial.start")
-            self._run = run_trial(
-                self.config,
-                self.job.seed,
-                data=Path(self.job.data),
-                checkpoints=Path(self.job.checkpoints),
-                weights={name: Path(file) for name, file in self.job.weights.items()},
-                flops=self.job.flops,
-                observe=self.job.observe,
-                asked=self.job.asked,
-            )
+            self._run = self._opened()
             if self._run.step:
                 self.log.note(f"go on after step {self._run.step}")
                 crash("trial.resume")
         return self._run
+
+    def _opened(self) -> Run:
+        if self.job.fellows:
+            return Leader(self.job)
+        if self.config.fused.members > 1 and (told := Told.of(self.job)).whole:
+            return Repeated(told)
+        return run_trial(
+            self.config,
+            self.job.seed,
+            data=Path(self.job.data),
+            checkpoints=Path(self.job.checkpoints),
+            weights={name: Path(file) for name, file in self.job.weights.items()},
+            flops=self.job.flops,
+            observe=self.job.observe,
+            asked=self.job.asked,
+        )
 
 
 def open_job(job: Job) -> JobTraining:

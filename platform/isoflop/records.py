@@ -239,6 +239,8 @@ class Job:
     batch: int = 1
     """Images of the batch whose latency is measured."""
     passes: int = 30
+    fellows: Sequence[Job] = ()
+    """Of the first member of a fused program, the jobs of the others, which it trains too."""
 
     @property
     def reports(self) -> int:

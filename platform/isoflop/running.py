@@ -22,13 +22,13 @@ from isoflop.journal.event import Kind
 from isoflop.journal.history import History
 from isoflop.planning.progress import cause
 from isoflop.provenance import holder, provenance
-from isoflop.records import State
+from isoflop.records import State, Trial
 from isoflop.spec import Spec
 from isoflop.study_spec import Objective, StudySpec, seconds
 from isoflop.tasks import refuse_strangers
 
 if TYPE_CHECKING:
-    from isoflop.plan import Plan
+    from isoflop.plan import Plan, Proposal
 
 Report: TypeAlias = Callable[[History], Mapping[str, Any]]
 """Makes a REPORTED event's payload of a history."""
@@ -93,9 +93,11 @@ def run(
     *,
     allow_drift: bool,
     report: Report | None = None,
+    fellows: Callable[[Trial], Sequence[Proposal]] = lambda _: (),
 ) -> None:
     """Run a plan to its end under the study's lease; what `report` makes of the history is journalled.
 
+    `fellows` says who else is trained with a trial, as one program.
     Raises `StudyError` where it came to nothing.
     """
     limit = seconds(spec.budget.time) * (1 - spec.budget.reserve) if spec.budget.time else None
@@ -105,6 +107,7 @@ def run(
         data=opening["data"]["path"],
         spec=spec,
         keep=opening["plan"] == "finalists",
+        fellows=fellows,
     )
     with (
         closing(bench.build_executor(spec)) as executor,

@@ -8,13 +8,13 @@ from pydantic import Field, model_validator
 
 from isoflop.config import Count, Part, Positive
 from isoflop.errors import Fault, SpecError
-from isoflop.scaling.extent import DIMENSIONS, Dimension
 
 STEP = 0.5
 """Of phi, from one size of a climb to the next."""
 FEWEST = 7
 """Sizes that a power law is fitted to before it predicts the next."""
 Rule = Literal["learning_rate", "weight_decay", "drop_path", "dropout"]
+Grown = Literal["depth", "width", "resolution"]
 Below1 = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -26,7 +26,7 @@ class ScaleSpec(Part):
 
     base_flops: Positive | None = None
     """FLOPs of one image's forward pass at phi = 0; none means what each family's base costs."""
-    vary: Annotated[tuple[Dimension, ...], Field(min_length=1)] = DIMENSIONS
+    vary: Annotated[tuple[Grown, ...], Field(min_length=1)] = get_args(Grown)
     """What grows; the others stay as the base has them."""
     doublings: Annotated[int, Field(ge=3, le=8)] = 3
     """Doublings of FLOPs from the first to the last surface that shapes are fitted on."""

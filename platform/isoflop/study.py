@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from isoflop.bench import Bench as Bench  # noqa: PLC0414 - a name of this module too
 from isoflop.bench import ExecutorName as ExecutorName  # noqa: PLC0414
 from isoflop.choice import choose
-from isoflop.config import STORED, TEACHER, WEIGHTS, parse
+from isoflop.config import STORED, TEACHER, WEIGHTS, TrialConfig, parse
 from isoflop.data import PreparedData, open_prepared
 from isoflop.data.balance import skew
 from isoflop.drift import drift, widened
@@ -19,9 +19,10 @@ from isoflop.execution.recorder import Recorder
 from isoflop.home import Home
 from isoflop.journal.sqlite import SqliteJournal
 from isoflop.outcome import Study, known
-from isoflop.planning.finalists import FinalistsPlan
+from isoflop.planning.finalists import FinalistsPlan, fresh
 from isoflop.pricing import pricing
 from isoflop.provenance import code_version, holder
+from isoflop.records import Key, Trial
 from isoflop.running import fitted as fitted  # noqa: PLC0414 - a name of this module too
 from isoflop.running import fresh_id, legal_id, payload, refuse, run
 from isoflop.spec import Spec, load_spec
@@ -106,13 +107,14 @@ def finalists(
     *,
     top: int | None = None,
     seeds: int | None = None,
+    fused: bool | None = None,
     open_test: bool = True,
     allow_drift: bool = False,
     bench: Bench | None = None,
 ) -> Study:
     """Train the best of a search again in full on fresh seeds, then open the test set, once.
 
-    `top` and `seeds` are the spec's where they are not given. Raises `UnknownError` for an unknown study and
+    `top`, `seeds` and `fused` are the spec's where they are not given. Raises `UnknownError` for an unknown study and
     `InputError` where the search has no COMPLETE trial.
     """
     bench = bench or Bench.here()
@@ -125,14 +127,35 @@ def finalists(
     for key in STORED:
         bench.home.check_weights((str(trial.config.get(key, "")) for trial in chosen), key)
     prepared = open_prepared(Path(facts["data"]["path"]))
-    plan = FinalistsPlan(study=study, chosen=chosen, seeds=seeds, seed=spec.study.seed)
-    opening = payload("finalists", spec, prepared) | {"parent": study, "top": top, "seeds": seeds}
     name = finalists_of(study)
+    plan = FinalistsPlan(study=study, chosen=chosen, seeds=seeds, seed=spec.study.seed, code=code_version())
+    begun = found.store.history(name).trials if name in bench.journal.studies() else {}
+    wanted = spec.study.finalists.fused if fused is None else fused
+    plan = replace(plan, programs=dict(_programs(plan, begun, prepared.path, measure=wanted and seeds > 1)))
+    opening = payload("finalists", spec, prepared) | {"parent": study, "top": top, "seeds": seeds}
     unlimited = spec.study.model_copy(update={"budget": spec.study.budget.model_copy(update={"time": None})})
-    run(bench, name, plan, opening, unlimited, allow_drift=allow_drift)
+    run(bench, name, plan, opening, unlimited, allow_drift=allow_drift, fellows=plan.fellows)
     if open_test:
         evaluate(name, bench=bench)
     return Study(name, Store(bench.journal, bench.home.path))
+
+
+def _programs(
+    plan: FinalistsPlan, begun: Mapping[Key, Trial], data: Path, *, measure: bool
+) -> Iterator[tuple[int, Sequence[TrialConfig]]]:
+    """The finalists whose seeds are one program: those that were begun so, and new ones where that is faster."""
+    for place, trial in enumerate(plan.chosen):
+        first = begun.get(Key(trial=place))
+        members = int(first.config.get("fused.members") or 1) if first else plan.seeds if measure else 1
+        if members == 1:
+            continue
+        from isoflop.fellows import program  # with torch
+        from isoflop.fused import members_of
+
+        config, seeds = TrialConfig.from_params(trial.config), [fresh(plan.seed, n) for n in range(members)]
+        found = members_of([config] * members, seeds) if first else program(config, seeds, data=data)
+        if found:
+            yield place, found
 
 
 def finalists_of(study: str) -> str:

@@ -230,6 +230,9 @@ class Finalists(Part):
 
     top: Count = 3
     seeds: Count = 3
+    fused: bool = False
+    """Whether seeds of one finalist are trained as one program where that is measured to be faster. Such rows say so:
+    sums are ordered in another way."""
 
 
 class StudySpec(Part):

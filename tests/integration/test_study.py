@@ -16,6 +16,7 @@ import pytest
 import isoflop
 from isoflop.errors import InputError, LeaseError, StudyError, UnknownError
 from isoflop.evaluation.metrics import metrics_of
+from isoflop.fused import members_of
 from isoflop.home import Home
 from isoflop.journal.event import Kind
 from isoflop.outcome import Study, load_study
@@ -263,3 +264,19 @@ def test_a_study_whose_trials_all_fail_alike_stops_early_and_says_why(home: Home
     assert len(failed.trials) < 20
     assert failed.store.history("bad").closed["reason"].startswith("StudyError: all")
     assert "\n" not in str(caught.value)
+
+
+def test_finalists_as_one_program_are_what_each_is_alone(home: Home, monkeypatch: pytest.MonkeyPatch):
+    """As on a device where that is faster: one trains for all, and the rows say so and repeat so."""
+    from isoflop import fellows
+
+    monkeypatch.setattr(fellows, "program", lambda config, seeds, data: members_of([config] * len(seeds), seeds))
+    space = {"model.family": "lenet", "model.stem": 1, "optim.lr": 0.05}
+    study = {**TREE["study"], "budget": {"trials": 1}, "finalists": {"top": 1, "seeds": 2, "fused": True}}
+    found = search(spec_from_tree({"space": space, "study": study}, where="test", name="fused"), bench=bench(home))
+    done = finalists(found.id, bench=bench(home))
+    assert [(trial.config["fused.members"], trial.config["fused.place"]) for trial in done.trials] == [(2, 0), (2, 1)]
+    assert {trial.state for trial in done.trials} == {State.COMPLETE}
+    assert {trial.key for trial in done.trials} == set(done.store.history(done.id).opened)
+    again = isoflop.reproduce(f"{done.id}/0", bench=bench(home))
+    assert [one.comparison.answer for one in again.trainings] == ["equal", "equal"]

@@ -90,6 +90,12 @@ def finalists(
     study: StudyId,
     top: Annotated[int | None, typer.Option(min=1, help="How many of the best; default: the spec's.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Fresh seeds for each; default: the spec's.")] = None,
+    fused: Annotated[
+        bool | None,
+        typer.Option(
+            "--fused/--apart", help="Seeds of one as one program where that is faster here; default: the spec's."
+        ),
+    ] = None,
     executor: Executor = "ray",
 ) -> None:
     """Train the best trials again in full on fresh seeds, then open the test set, once."""
@@ -102,7 +108,7 @@ def finalists(
     total = (top or spec.finalists.top) * (seeds or spec.finalists.seeds)
     bench = studies.Bench.here(executor=executor)
     with watching(spec, total, bench.journal.read(studies.finalists_of(study))) as listen:
-        done = studies.finalists(study, top=top, seeds=seeds, bench=replace(bench, listeners=(listen,)))
+        done = studies.finalists(study, top=top, seeds=seeds, fused=fused, bench=replace(bench, listeners=(listen,)))
     print_board(done.store, done.id)
 
 

@@ -32,7 +32,8 @@ def pack(job: Job) -> dict[str, Any]:
 
 def unpack(values: dict[str, Any]) -> Job:
     """The job that `pack` packed."""
-    return Job(**{**values, "key": Key(**values["key"])})
+    fellows = tuple(unpack(one) for one in values["fellows"])
+    return Job(**{**values, "key": Key(**values["key"]), "fellows": fellows})
 
 
 def trainable(open_training: Open) -> type[tune.Trainable]:
