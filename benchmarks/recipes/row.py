@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from isoflop.config import TrialConfig
 from isoflop.statistics import Interval, interval
-from isoflop.trial import TrialRun
+from isoflop.trial import Given, TrialRun
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +62,7 @@ class Lab:
         """A training; `weights` is the one file that its configuration names."""
         config = TrialConfig.from_params({"train.reports": 1, **params})
         files = {weights.stem: weights} if weights else None
-        return TrialRun(config, seed, data=self.data(config.data.name), weights=files)
+        return TrialRun(config, seed, Given(data=self.data(config.data.name), weights=files or {}))
 
     def trained(self, seed: int, params: Mapping[str, Any], weights: Path | None = None) -> tuple[TrialRun, float]:
         """A training at its end, and its accuracy on validation."""

@@ -20,7 +20,7 @@ from isoflop.trained import leave
 from isoflop.training.fit import Fit
 from isoflop.training.fused.choice import Speeds, measure
 from isoflop.training.fused.fit import Fused, Said
-from isoflop.trial import Making, TrialRun
+from isoflop.trial import Given, Making, TrialRun
 
 
 def members_of(configs: Sequence[TrialConfig], seeds: Sequence[int]) -> tuple[TrialConfig, ...]:
@@ -57,16 +57,8 @@ def run_fused(
     `run_trial` repeats a member from its own configuration and seed. A member that diverges says `DivergedError`.
     Raises `SpecError` where the configurations cannot be fused, `TrialError` where the net cannot.
     """
-    return FusedRun(
-        configs,
-        seeds,
-        data=data,
-        checkpoints=checkpoints,
-        weights=weights,
-        device=device,
-        flops=flops,
-        asked=asked,
-    )
+    given = Given(data=data, checkpoints=checkpoints, weights=weights or {}, flops=flops, asked=asked)
+    return FusedRun(configs, seeds, given, device=device)
 
 
 class FusedRun(Making, Iterator[tuple[Said, ...]]):
@@ -75,28 +67,10 @@ class FusedRun(Making, Iterator[tuple[Said, ...]]):
     fit: Fused
 
     def __init__(
-        self,
-        configs: Sequence[TrialConfig],
-        seeds: Sequence[int],
-        *,
-        data: Path | None,
-        checkpoints: Path | None,
-        weights: Mapping[str, Path] | None,
-        device: torch.device | None,
-        flops: float | None,
-        asked: Collection[str],
+        self, configs: Sequence[TrialConfig], seeds: Sequence[int], given: Given, *, device: torch.device | None = None
     ) -> None:
         self.configs, self.seeds = members_of(configs, seeds), tuple(seeds)
-        super().__init__(
-            self.configs[0],
-            self.seeds[0],
-            data=data,
-            checkpoints=checkpoints,
-            weights=weights,
-            device=device,
-            flops=flops,
-            asked=asked,
-        )
+        super().__init__(self.configs[0], self.seeds[0], given, device=device)
         self._said = iter(self.fit)
 
     def __iter__(self) -> Self:
@@ -151,7 +125,7 @@ def faster(
 ) -> Speeds:
     """Measure a configuration's seeds fused against one after the other, on this device, over so many steps."""
     found = device or fastest()
-    runs = [TrialRun(config, seed, data=data, device=found) for seed in seeds]
+    runs = [TrialRun(config, seed, Given(data=data), device=found) for seed in seeds]
     alone = [run.fit for run in runs if isinstance(run.fit, Fit)]
     fused = run_fused([config] * len(seeds), seeds, data=data, device=found).fit
     return measure(alone, fused, steps=steps)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from isoflop.config import TrialConfig
 from isoflop.errors import IsoflopError
-from isoflop.trial import TrialRun
+from isoflop.trial import Given, TrialRun
 
 PROBE = 8
 """Steps that are timed."""
@@ -17,7 +17,7 @@ def speed(config: TrialConfig, seed: int, data: Path) -> float:
     """Training FLOPs a second of a configuration on this machine, measured on one device of it."""
     alone = config.model_copy(update={"train": config.train.model_copy(update={"devices": 1})})
     try:
-        run = TrialRun(alone, seed, data=data)
+        run = TrialRun(alone, seed, Given(data=data))
     except IsoflopError:
         return 1e9  # the default is not legal here; a guess is better than no estimate
     run.fit.advance(2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -73,20 +73,22 @@ def run_trial(
     they do not fit, `TrialError` for a horizon shorter than its reports, `ExhaustedError` where memory runs out, and
     while iterating `DivergedError`, or `LostError` where a process of it is lost.
     """
-    opened = partial(
-        TrialRun,
-        config,
-        seed,
-        data=data,
-        checkpoints=checkpoints,
-        weights=weights,
-        flops=flops,
-        asked=asked,
-        observe=observe,
-    )
+    given = Given(data=data, checkpoints=checkpoints, weights=weights or {}, flops=flops, asked=asked)
+    opened = partial(TrialRun, config, seed, given, observe=observe)
     if config.train.devices > 1:
         return Team(opened, count=config.train.devices, device=device or fastest())
     return opened(device=device)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Given:
+    """What a training is given beside its configuration and seed; `run_trial` says what each is."""
+
+    data: Path | None = None
+    checkpoints: Path | None = None
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    flops: float | None = None
+    asked: Collection[str] = ()
 
 
 class Kept(Protocol):
@@ -117,33 +119,19 @@ class Making(ABC):
     net: Net
     """What batches are made for."""
 
-    def __init__(
-        self,
-        config: TrialConfig,
-        seed: int,
-        *,
-        data: Path | None,
-        checkpoints: Path | None,
-        weights: Mapping[str, Path] | None,
-        device: torch.device | None,
-        flops: float | None,
-        asked: Collection[str],
-    ) -> None:
+    def __init__(self, config: TrialConfig, seed: int, given: Given, *, device: torch.device | None = None) -> None:
         torch.set_num_threads(config.train.threads)
-        self.config, self.seed = config, seed
-        self.asked = frozenset(name.removeprefix(VAL) for name in asked)
+        self.config, self.seed, self.given = config, seed, given
         self.device = device or fastest()
-        self.checkpoints = checkpoints
-        self.weights = weights or {}
         if config.train.precision == "fp16" and self.device.type == "cpu":
             what = "fp16 trains on a GPU alone: the CPU computes it many times slower than float32"
             raise SpecError(
                 Fault("train.precision", what, "give float32, or bf16 where the CPU has instructions for it")
             )
-        self.prepared = open_for(config, data)
+        self.prepared = open_for(config, given.data)
         with Exhaustion(self.device, lambda: "before the first step"):
             self.feeds = {name: Feed.of(self.prepared, name, config.data, self.device) for name in POOL}
-            length = self._length(self._counted() if flops is None else flops)
+            length = self._length(self._counted() if given.flops is None else given.flops)
             self._meter = Meter(self.device)  # what counting imports and the data set takes belong to no training
             self._make(length)
             self._go_on()
@@ -159,8 +147,9 @@ class Making(ABC):
 
     def save(self, report: int) -> Path:
         """Write a checkpoint after a report. Raises `StateError` where the disk refuses; the older ones stand then."""
-        assert self.checkpoints is not None, "a training without a folder for checkpoints cannot be saved"
-        return checkpoint.save(self.checkpoints, report, self.fit.state_dict(), owner=self._owner)
+        folder = self.given.checkpoints
+        assert folder is not None, "a training without a folder for checkpoints cannot be saved"
+        return checkpoint.save(folder, report, self.fit.state_dict(), owner=self._owner)
 
     @property
     def _owner(self) -> str:
@@ -175,8 +164,8 @@ class Making(ABC):
 
     def _go_on(self) -> None:
         """Take up the newest checkpoint, if there is one."""
-        if self.checkpoints is not None:
-            state = checkpoint.load(self.checkpoints, self.device, owner=self._owner)
+        if self.given.checkpoints is not None:
+            state = checkpoint.load(self.given.checkpoints, self.device, owner=self._owner)
             if state is not None:
                 self.fit.load_state_dict(state)
 
@@ -201,7 +190,7 @@ class Making(ABC):
 
     def _file(self, name: str) -> Path:
         """Where weights of a name stand."""
-        return self.weights.get(name) or Home.find().weights_file(name)
+        return self.given.weights.get(name) or Home.find().weights_file(name)
 
     def _objective(self, task: Task) -> Objective:
         """What a step makes smaller: the task's loss, a teacher's beside it, on images that are attacked first."""
@@ -222,7 +211,8 @@ class Making(ABC):
 
     def _task(self) -> Task:
         build_task, labels = TASKS[self.prepared.task.name], self.feeds["train"].labels
-        return build_task(self.config.loss, labels, classes=len(self.prepared.classes), asked=self.asked)
+        asked = frozenset(name.removeprefix(VAL) for name in self.given.asked)
+        return build_task(self.config.loss, labels, classes=len(self.prepared.classes), asked=asked)
 
     def _train(self, length: Length) -> Batches:
         """The training images, in the configuration's order and at its resolutions."""
@@ -266,27 +256,14 @@ class TrialRun(Making, Iterator[Record]):
         self,
         config: TrialConfig,
         seed: int,
+        given: Given,
         *,
-        data: Path | None = None,
-        checkpoints: Path | None = None,
-        weights: Mapping[str, Path] | None = None,
         device: torch.device | None = None,
-        flops: float | None = None,
         observe: bool = False,
-        asked: Collection[str] = (),
         ranks: Ranks = ALONE,
     ) -> None:
         self.observe, self.ranks = observe, ranks
-        super().__init__(
-            config,
-            seed,
-            data=data,
-            checkpoints=checkpoints,
-            weights=weights,
-            device=device,
-            flops=flops,
-            asked=asked,
-        )
+        super().__init__(config, seed, given, device=device)
         self._records = iter(self.fit)
 
     def __iter__(self) -> Self:

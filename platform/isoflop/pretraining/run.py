@@ -19,7 +19,7 @@ from isoflop.seeds import derive
 from isoflop.trained import artifact
 from isoflop.training.split import Split
 from isoflop.training.task import Task
-from isoflop.trial import TrialRun
+from isoflop.trial import Given, TrialRun
 from isoflop.weights import Origin
 
 
@@ -41,32 +41,18 @@ def pretrain(
     """
     if faults := list(_faults(config)):
         raise SpecError(*faults)
-    return PretrainRun(config, how, seed, data=data, checkpoints=checkpoints, weights=weights, device=device)
+    given = Given(data=data, checkpoints=checkpoints, weights=weights or {})
+    return PretrainRun(config, how, seed, given, device=device)
 
 
 class PretrainRun(TrialRun):
     """A training without labels under way."""
 
     def __init__(
-        self,
-        config: TrialConfig,
-        how: PretrainConfig,
-        seed: int,
-        *,
-        data: Path | None,
-        checkpoints: Path | None,
-        weights: Mapping[str, Path] | None,
-        device: torch.device | None,
+        self, config: TrialConfig, how: PretrainConfig, seed: int, given: Given, *, device: torch.device | None = None
     ) -> None:
         self.how = how
-        super().__init__(
-            config,
-            seed,
-            data=data,
-            checkpoints=checkpoints,
-            weights=weights,
-            device=device,
-        )
+        super().__init__(config, seed, given, device=device)
 
     def finish(self, folder: Path, *, weights: bool = True) -> Sequence[Artifact]:
         """Leave the body in a folder of weights, under a name with a hash of its content: nothing else is left of it.

@@ -25,7 +25,7 @@ from isoflop.trained import load_net
 from isoflop.training.parallel import ALONE, Cut
 from isoflop.training.team import Team
 from isoflop.training.watch import Watch
-from isoflop.trial import TrialRun, run_trial
+from isoflop.trial import Given, TrialRun, run_trial
 from tests.ranks import config, open_failing
 
 CPU = torch.device("cpu")
@@ -210,7 +210,7 @@ def test_a_batch_that_cannot_be_cut_is_refused(home: Home):
     large = TrialConfig.from_params({**config(2).params(), "train.batch_size": 50_000, "train.axis": "images"})
     odd = large.model_copy(update={"train": large.train.model_copy(update={"devices": 5, "horizon": 1e9})})
     with pytest.raises(TrialError, match="images, all there are, cannot be cut for 5 devices"):
-        TrialRun(odd, 0, data=home.data / "digits", device=CPU)
+        TrialRun(odd, 0, Given(data=home.data / "digits"), device=CPU)
 
 
 def test_devices_that_are_not_there_are_refused():
