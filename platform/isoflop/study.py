@@ -17,9 +17,12 @@ from isoflop.drift import drift, widened
 from isoflop.errors import Fault, InputError, SpecError
 from isoflop.execution.recorder import Recorder
 from isoflop.home import Home
+from isoflop.journal.event import Kind
+from isoflop.journal.history import History
 from isoflop.journal.sqlite import SqliteJournal
+from isoflop.ledger import due
 from isoflop.outcome import Study, known
-from isoflop.planning.finalists import FinalistsPlan, fresh
+from isoflop.planning.finalists import FinalistsPlan, fresh, numbered
 from isoflop.pricing import pricing
 from isoflop.provenance import code_version, holder
 from isoflop.records import Key, Trial
@@ -28,7 +31,7 @@ from isoflop.running import fresh_id, legal_id, payload, refuse, run
 from isoflop.spec import Spec, load_spec
 from isoflop.study_spec import StudySpec
 from isoflop.tasks import metric_of
-from isoflop.tracking.store import Store
+from isoflop.tracking.store import FINALISTS, Store
 from isoflop.weights import About, misfit, unsuited
 
 if TYPE_CHECKING:
@@ -109,13 +112,15 @@ def finalists(
     seeds: int | None = None,
     fused: bool | None = None,
     open_test: bool = True,
+    open_again: str = "",
     allow_drift: bool = False,
     bench: Bench | None = None,
 ) -> Study:
     """Train the best of a search again in full on fresh seeds, then open the test set, once.
 
     `top`, `seeds` and `fused` are the spec's where they are not given. Raises `UnknownError` for an unknown study and
-    `InputError` where the search has no COMPLETE trial.
+    `InputError` where the search has no COMPLETE trial, or where the test set was opened for this version of the study
+    and there would be more trainings now; with `open_again`, which says why, that is recorded instead.
     """
     bench = bench or Bench.here()
     found = known(study, Store(bench.journal, bench.home.path))
@@ -128,15 +133,19 @@ def finalists(
         bench.home.check_weights((str(trial.config.get(key, "")) for trial in chosen), key)
     prepared = open_prepared(Path(facts["data"]["path"]))
     name = finalists_of(study)
-    plan = FinalistsPlan(study=study, chosen=chosen, seeds=seeds, seed=spec.study.seed, code=code_version())
-    begun = found.store.history(name).trials if name in bench.journal.studies() else {}
-    wanted = spec.study.finalists.fused if fused is None else fused
-    plan = replace(plan, programs=dict(_programs(plan, begun, prepared.path, measure=wanted and seeds > 1)))
     opening = payload("finalists", spec, prepared) | {"parent": study, "top": top, "seeds": seeds}
+    before = replace(found.store.history(name) if name in bench.journal.studies() else History(), study=opening)
+    numbers = numbered(study, chosen, before.trials.values())
+    plan = FinalistsPlan(study=study, chosen=numbers, seeds=seeds, seed=spec.study.seed, code=code_version())
+    if open_test:
+        fresh_keys = [key for key in plan.trainings() if key not in before.trials or key in before.unfinished]
+        due(name, before, fresh_keys, again=open_again)  # so that it is refused before anything is trained
+    wanted = spec.study.finalists.fused if fused is None else fused
+    plan = replace(plan, programs=dict(_programs(plan, before.trials, prepared.path, measure=wanted and seeds > 1)))
     unlimited = spec.study.model_copy(update={"budget": spec.study.budget.model_copy(update={"time": None})})
     run(bench, name, plan, opening, unlimited, allow_drift=allow_drift, fellows=plan.fellows)
     if open_test:
-        evaluate(name, bench=bench)
+        evaluate(name, open_again=open_again, bench=bench)
     return Study(name, Store(bench.journal, bench.home.path))
 
 
@@ -144,8 +153,8 @@ def _programs(
     plan: FinalistsPlan, begun: Mapping[Key, Trial], data: Path, *, measure: bool
 ) -> Iterator[tuple[int, Sequence[TrialConfig]]]:
     """The finalists whose seeds are one program: those that were begun so, and new ones where that is faster."""
-    for place, trial in enumerate(plan.chosen):
-        first = begun.get(Key(trial=place))
+    for number, trial in plan.chosen.items():
+        first = begun.get(Key(trial=number))
         members = int(first.config.get("fused.members") or 1) if first else plan.seeds if measure else 1
         if members == 1:
             continue
@@ -155,7 +164,7 @@ def _programs(
         config, seeds = TrialConfig.from_params(trial.config), [fresh(plan.seed, n) for n in range(members)]
         found = members_of([config] * members, seeds) if first else program(config, seeds, data=data)
         if found:
-            yield place, found
+            yield number, found
 
 
 def finalists_of(study: str) -> str:
@@ -163,23 +172,41 @@ def finalists_of(study: str) -> str:
     return f"{study}-finalists"
 
 
-def evaluate(study: str, *, bench: Bench | None = None) -> Study:
-    """Open the test set for the finalists of a study; those it was opened for are left as they are."""
+def evaluate(study: str, *, open_again: str = "", bench: Bench | None = None) -> Study:
+    """Open the test set for the finalists of a study; those it was opened for are left as they are.
+
+    The opening is written to the journal before an image is read (`isoflop ledger`). Raises `InputError` where the
+    study is no finalists' study, where some of them have not ended, and where the test set was opened for this version
+    of the study already; with `open_again`, which says why, the further opening is recorded instead.
+    """
     from isoflop.trained import evaluate_test
 
     bench = bench or Bench.here()
-    found = known(study, Store(bench.journal, bench.home.path))
-    facts = found.store.history(study).study
+    facts = known(study, Store(bench.journal, bench.home.path)).store.history(study).study
     with (
         bench.tracker(study) as tell,
         Recorder(bench.journal, study, holder=holder(), listeners=(tell, *bench.listeners)) as recorder,
     ):
-        for trial in found.trials:
-            if (trial.key, "weights") in recorder.history.artifacts and trial.key not in recorder.history.opened:
-                folder = bench.home.artifacts(study, trial.key)
-                metrics, artifacts = evaluate_test(folder, Path(facts["data"]["path"]))
-                recorder.opened(trial.key, artifacts, metrics, facts["data"]["digest"])
+        history = recorder.history
+        _check_finalists(study, history)
+        trained = sorted(key for key in history.trials if (key, "weights") in history.artifacts)
+        if opening := due(study, history, trained, again=open_again):
+            recorder.note(Kind.OPENING, opening, index=len(history.openings))
+        for key in trained:
+            if key not in history.opened:
+                metrics, artifacts = evaluate_test(bench.home.artifacts(study, key), Path(facts["data"]["path"]))
+                recorder.opened(key, artifacts, metrics, facts["data"]["digest"])
     return Study(study, Store(bench.journal, bench.home.path))
+
+
+def _check_finalists(study: str, history: History) -> None:
+    """Raise `InputError` where the test set must stay shut whatever the ledger says."""
+    if history.study["plan"] != FINALISTS:
+        what, remedy = "the test set is opened for finalists alone", f"run: isoflop finalists {study}"
+        raise InputError(Fault(f"study {study}", what, remedy))
+    if left := len(history.unfinished):
+        what = f"{left} of its {len(history.trials)} trainings have not ended, and the test set is opened once"
+        raise InputError(Fault(f"study {study}", what, f"go on first: isoflop resume {study}"))
 
 
 def leaderboard(study: str | None = None, *, home: Path | None = None) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from isoflop.errors import InputError, LeaseError
 from isoflop.execution.recorder import Recorder
 from isoflop.home import Home
 from isoflop.journal.event import Kind
+from isoflop.ledger import ledger
 from isoflop.outcome import Study, load_study
 from isoflop.provenance import hardware
 from isoflop.records import Key, State
@@ -76,7 +77,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 def test_all_seeds_of_a_row_come_back_bit_for_bit_and_the_board_says_so(bench: Bench, final: Study):
-    opened = final.store.history(final.id).opened
+    opened, openings = final.store.history(final.id).opened, ledger(final.store)
     found = reproduce("again-finalists/0", bench=bench)
     assert found.answer is Answer.EQUAL
     for one in found.trainings:
@@ -86,6 +87,7 @@ def test_all_seeds_of_a_row_come_back_bit_for_bit_and_the_board_says_so(bench: B
         assert (answers.equal, weights.equal, one.hardware, one.changes) == (True, True, hardware(), ())
     history = final.store.history(final.id)
     assert history.opened == opened, "no test set is opened anew"
+    assert ledger(final.store) == openings
     assert {str(key): [one["answer"] for one in told] for key, told in history.verdicts.items()} == {
         "0": ["equal"],
         "0.1": ["equal"],

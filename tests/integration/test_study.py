@@ -14,15 +14,20 @@ import numpy as np
 import pytest
 
 import isoflop
+from isoflop import trained
 from isoflop.errors import InputError, LeaseError, StudyError, UnknownError
 from isoflop.evaluation.metrics import metrics_of
 from isoflop.fused import members_of
 from isoflop.home import Home
 from isoflop.journal.event import Kind
+from isoflop.journal.history import History
+from isoflop.journal.memory import MemoryJournal
+from isoflop.journal.transfer import dump, load
+from isoflop.ledger import ledger
 from isoflop.outcome import Study, load_study
 from isoflop.records import Key, State
 from isoflop.spec import Spec, spec_from_tree
-from isoflop.study import Bench, finalists, resume, search
+from isoflop.study import Bench, _check_finalists, finalists, resume, search
 
 TREE: dict[str, Any] = {
     "space": {
@@ -143,9 +148,63 @@ def test_finalists_are_the_best_on_fresh_seeds(searched: Study, final: Study):
 
 def test_the_test_set_is_opened_once(home: Home, final: Study):
     before = final.store.openings()
-    assert list(before.values()) == [4]
+    rows = ledger(final.store, "digits")
+    assert [row.run for row in rows if row.study == final.id] == [f"{final.id}/{n}" for n in ("0", "0.1", "1", "1.1")]
     isoflop.evaluate(final.id, bench=bench(home))
     assert final.store.openings() == before
+    assert ledger(final.store, "digits") == rows
+
+
+def test_more_seeds_are_refused_before_they_are_trained_once_the_test_set_was_opened(home: Home, final: Study):
+    before = final.store.history(final.id).seq
+    with pytest.raises(InputError, match=r"for 4 trainings, and 2 more would open it again"):
+        finalists("whole-1", seeds=3, bench=bench(home))
+    assert final.store.history(final.id).seq == before
+
+
+def test_a_test_set_is_shut_for_searches_and_for_finalists_that_still_train(home: Home, searched: Study, final: Study):
+    with pytest.raises(InputError, match="opened for finalists alone; run: isoflop finalists whole-1"):
+        isoflop.evaluate(searched.id, bench=bench(home))
+    journal = MemoryJournal()
+    for number, line in enumerate(dump(bench(home).journal, final.id)):
+        if '"kind": "end"' not in line:
+            load(journal, final.id, [line], holder=f"test:{number}")
+    with pytest.raises(InputError, match="4 of its 4 trainings have not ended"):
+        _check_finalists(final.id, History.fold(journal.read(final.id)))
+
+
+def test_a_wider_study_opens_the_test_set_once_more_for_what_is_new_alone(home: Home):
+    """And more seeds of the same version only with a reason, which stands in the ledger."""
+    place = bench(home)
+    search(spec("more"), study="more", bench=place)
+    first = finalists("more", top=1, seeds=1, bench=place)
+    resume("more", trials=8, bench=place)
+    finalists("more", top=3, seeds=1, bench=place)
+    finalists("more", top=3, seeds=2, open_again="a second seed", bench=place)
+    rows = [row for row in ledger(first.store) if row.study == first.id]
+    openings = {row.opening: (row.version, row.again, row.why) for row in rows}
+    assert [sum(row.opening == place for row in rows) for place in openings] == [1, 2, 3]
+    assert openings[0][0] != openings[1][0] == openings[2][0]
+    assert openings[2][1:] == (True, "a second seed")
+    assert all(row.read for row in rows)
+    assert {(row.key.trial, row.source) for row in rows} == {(t.number, t.source) for t in first.trials}
+
+
+def test_an_opening_that_is_broken_off_is_in_the_ledger_and_goes_on(
+    home: Home, searched: Study, monkeypatch: pytest.MonkeyPatch
+):
+    place = bench(home)
+    search(spec("torn"), study="torn", bench=place)
+    finalists("torn", top=2, seeds=1, open_test=False, bench=place)
+    monkeypatch.setattr(trained, "evaluate_test", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        isoflop.evaluate("torn-finalists", bench=place)
+    rows = [row for row in ledger(searched.store) if row.study == "torn-finalists"]
+    assert [row.read for row in rows] == [False, False]
+    monkeypatch.undo()
+    isoflop.evaluate("torn-finalists", bench=place)
+    rows = [row for row in ledger(searched.store) if row.study == "torn-finalists"]
+    assert [(row.read, row.opening) for row in rows] == [(True, 0), (True, 0)]
 
 
 def test_stored_predictions_give_the_metrics_on_the_board(home: Home, final: Study):

@@ -145,7 +145,7 @@ def plan(fused: bool) -> FinalistsPlan:
     seeds = [fresh(0, replicate) for replicate in range(2)]
     chosen = [Trial(number=4, config=PLAIN.params(), fingerprint="f"), Trial(number=2, config=dict(CONFIG))]
     programs = {0: members_of([PLAIN] * 2, seeds)} if fused else {}
-    return FinalistsPlan(study="s", chosen=chosen, seeds=3, seed=0, programs=programs, code="c")
+    return FinalistsPlan(study="s", chosen=dict(enumerate(chosen)), seeds=3, seed=0, programs=programs, code="c")
 
 
 def test_the_others_of_a_program_wait_for_its_first():

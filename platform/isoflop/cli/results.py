@@ -135,6 +135,7 @@ def predict(
 
 def print_board(store: Store, study: str | None = None) -> None:
     """Print the leaderboard, one table for each data set's digest."""
+    from isoflop.ledger import counts, ledger
     from isoflop.ranking import boards, columns
 
     found = boards(store.results(study))
@@ -147,6 +148,8 @@ def print_board(store: Store, study: str | None = None) -> None:
             typer.echo(f"search {searched}: {_counts(store.counts(searched))}")
         picked = next(row for row in rows if row["picked"])
         typer.echo(f"validation picks {picked['run']}; the test set was opened for finalists alone")
+        for line in counts(ledger(store, digest)):
+            typer.echo(f"{line}; see: isoflop ledger")
 
 
 def open_store() -> Store:

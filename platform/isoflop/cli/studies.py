@@ -97,8 +97,14 @@ def finalists(
         ),
     ] = None,
     executor: Executor = "ray",
+    open_again: Annotated[
+        str, typer.Option(metavar="WHY", help="Open the test set a second time for this version of the study.")
+    ] = "",
 ) -> None:
-    """Train the best trials again in full on fresh seeds, then open the test set, once."""
+    """Train the best trials again in full on fresh seeds, then open the test set, once (see isoflop ledger).
+
+    After isoflop extend, finalists that stand are not trained again, and those that are new open the test set anew.
+    """
     from isoflop import study as studies
     from isoflop.cli.progress import watching
     from isoflop.cli.results import print_board
@@ -108,7 +114,14 @@ def finalists(
     total = (top or spec.finalists.top) * (seeds or spec.finalists.seeds)
     bench = studies.Bench.here(executor=executor)
     with watching(spec, total, bench.journal.read(studies.finalists_of(study))) as listen:
-        done = studies.finalists(study, top=top, seeds=seeds, fused=fused, bench=replace(bench, listeners=(listen,)))
+        done = studies.finalists(
+            study,
+            top=top,
+            seeds=seeds,
+            fused=fused,
+            open_again=open_again,
+            bench=replace(bench, listeners=(listen,)),
+        )
     print_board(done.store, done.id)
 
 

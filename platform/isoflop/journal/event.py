@@ -32,6 +32,9 @@ class Kind(StrEnum):
     """A trial reached its final state: `state`, `reason`."""
     ARTIFACT = "artifact"
     """A file stands (index: one of `ARTIFACTS`): `path` relative to the state folder, `sha256`."""
+    OPENING = "opening"
+    """The test set is about to be opened (index: a running number within the study): `version`, `data_digest`, `why`,
+    `again`, and `trainings`, those that it is opened for. It is written before an image is read."""
     OPENED = "opened"
     """The test set was opened for a trial: `data_digest`, `metrics`."""
     REPORTED = "reported"

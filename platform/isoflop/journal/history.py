@@ -20,7 +20,10 @@ class History:
     segment: int = -1
     trials: dict[Key, Trial] = field(default_factory=dict)
     artifacts: dict[tuple[Key, str], Mapping[str, Any]] = field(default_factory=dict)
+    openings: list[Mapping[str, Any]] = field(default_factory=list)
+    """Payload of every OPENING event, with its `time`."""
     opened: dict[Key, Mapping[str, Any]] = field(default_factory=dict)
+    """Payload of the OPENED event of each trial, with its `time`."""
     verdicts: dict[Key, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
     """What came of repeating a training, the newest last."""
     closed: Mapping[str, Any] | None = None
@@ -63,6 +66,8 @@ class History:
             self.reported = event.payload
         elif event.kind is Kind.CLOSED:
             self.closed = event.payload
+        elif event.kind is Kind.OPENING:
+            self.openings.append({**event.payload, "time": event.time})
 
     def _apply_trial(self, key: Key, event: Event) -> None:
         payload = event.payload
@@ -75,7 +80,7 @@ class History:
         elif event.kind is Kind.ARTIFACT:
             self.artifacts[key, ARTIFACTS[event.index]] = payload
         elif event.kind is Kind.OPENED:
-            self.opened[key] = payload
+            self.opened[key] = {**payload, "time": event.time}
         else:
             self.trials[key] = _step(self.trials[key], event)
         self._note(key)
@@ -86,6 +91,7 @@ class History:
             self,
             trials=dict(self.trials),
             artifacts=dict(self.artifacts),
+            openings=list(self.openings),
             opened=dict(self.opened),
             verdicts=dict(self.verdicts),
             changes=list(self.changes),
