@@ -18,7 +18,7 @@ STAGES = {
     "stage prepare": "import pipelines.prepare",
     "stage search": "import pipelines.search, isoflop.models, isoflop.job, isoflop.execution.ray_tune",
     "stage finalists": "import pipelines.finalists, isoflop.job, isoflop.execution.ray_tune",
-    "stage evaluate": "import pipelines.evaluate, isoflop.trained",
+    "stage evaluate": "import pipelines.evaluate, isoflop.trained, isoflop.portable.shelf",
     "stage report": "import pipelines.report",
     "a worker": "import isoflop.job, isoflop.execution.ray_worker, timm.models.vision_transformer",
     "torch": "import torch",

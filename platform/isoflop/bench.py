@@ -61,12 +61,16 @@ class Bench:
 
         return RayExecutor(spec.resources, address=self.address)
 
+    @property
+    def mlflow(self) -> str:
+        """MLflow's server or database."""
+        return self.tracking_uri or f"sqlite:///{self.home.mlflow}"
+
     def tracker(self, study: str) -> AbstractContextManager[Listener]:
         """Writes a study's records to MLflow while the context lasts: from a thread inline, else from a process."""
-        uri = self.tracking_uri or f"sqlite:///{self.home.mlflow}"
         if self.executor == "inline":
-            return tracked(study, self.journal, uri=uri, artifacts=self.home.mlflow_artifacts)
-        return tracked_remotely(study, self.journal.path, uri=uri, artifacts=self.home.mlflow_artifacts)
+            return tracked(study, self.journal, uri=self.mlflow, artifacts=self.home.mlflow_artifacts)
+        return tracked_remotely(study, self.journal.path, uri=self.mlflow, artifacts=self.home.mlflow_artifacts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

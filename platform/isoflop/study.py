@@ -177,8 +177,10 @@ def evaluate(study: str, *, open_again: str = "", bench: Bench | None = None) ->
 
     The opening is written to the journal before an image is read (`isoflop ledger`). Raises `InputError` where the
     study is no finalists' study, where some of them have not ended, and where the test set was opened for this version
-    of the study already; with `open_again`, which says why, the further opening is recorded instead.
+    of the study already; with `open_again`, which says why, the further opening is recorded instead. At the end the
+    first seed of each finalist is logged to MLflow as a model.
     """
+    from isoflop.portable.shelf import log_finalists
     from isoflop.trained import evaluate_test
 
     bench = bench or Bench.here()
@@ -196,6 +198,7 @@ def evaluate(study: str, *, open_again: str = "", bench: Bench | None = None) ->
             if key not in history.opened:
                 metrics, artifacts = evaluate_test(bench.home.artifacts(study, key), Path(facts["data"]["path"]))
                 recorder.opened(key, artifacts, metrics, facts["data"]["digest"])
+    log_finalists(study, bench)
     return Study(study, Store(bench.journal, bench.home.path))
 
 

@@ -1,0 +1,1 @@
+"""Finalists for others: a folder of plain files, and the MLflow model around it."""
