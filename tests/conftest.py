@@ -30,7 +30,13 @@ settings.load_profile("fixed")
 RAY = ("cli", "cli_control", "cluster", "crashes", "faults", "kills", "pipeline", "scaling", "study")
 MACHINE = (
     *(f"integration/test_{name}.py" for name in RAY),
-    *("dashboard", "contracts/test_executor.py", "contracts/test_tracker.py", "unit/execution"),
+    *(
+        "dashboard",
+        "contracts/test_executor.py",
+        "contracts/test_tracker.py",
+        "contracts/test_reads.py",
+        "unit/execution",
+    ),
 )
 """Tests that start Ray, servers or a browser, or watch processes die."""
 

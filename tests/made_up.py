@@ -22,8 +22,8 @@ CONFIG = {"model.family": "resnet", "model.depth": 1.5, "model.stem": 1}
 class Writer:
     """Writes one study's events, with times that count up."""
 
-    def __init__(self, journal: Journal, study: str, **facts: Any) -> None:
-        self.journal, self.study, self.clock = journal, study, 0.0
+    def __init__(self, journal: Journal, study: str, *, clock: float = 0.0, **facts: Any) -> None:
+        self.journal, self.study, self.clock = journal, study, clock
         self.lease = journal.acquire(study, "test", 60.0)
         about = {"name": "digits", "plan": "search", "spec": SPEC, "data": DATA, "provenance": {}, "parent": None}
         self.write(Kind.STUDY, -1, payload=about | facts)

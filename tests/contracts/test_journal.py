@@ -117,8 +117,16 @@ def test_studies_are_apart_and_listed_oldest_first(journal):
     assert [e.payload["of"] for e in journal.read("a")] == ["a"]
 
 
+def test_the_head_of_a_study_is_its_newest_event(journal):
+    for study in ("a", "b"):
+        journal.append(journal.acquire(study, OURS, 60), [record(0, 1), record(0, 2)])
+    assert [journal.head(study) for study in ("a", "b")] == [journal.read(study)[-1].seq for study in ("a", "b")]
+    assert journal.head("b") > journal.head("a") > 0
+
+
 def test_an_unknown_study_is_empty(journal):
     assert journal.read("nothing") == []
+    assert journal.head("nothing") == 0
     assert journal.studies() == []
 
 

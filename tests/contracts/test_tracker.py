@@ -15,6 +15,7 @@ from isoflop.journal.event import Event, Kind
 from isoflop.records import Key, Record
 from isoflop.tracking.memory import MemoryTracker
 from isoflop.tracking.mlflow_tracker import STATUS, MlflowTracker, create_database
+from isoflop.tracking.projection import SEQ
 
 PROVENANCE = {
     "code": "c0de",
@@ -185,7 +186,15 @@ def key_of(run):
     )
 
 
-OWN = {"isoflop.study", "isoflop.trial", "isoflop.replicate", "isoflop.seq", "isoflop.began", "isoflop.role"}
+OWN = {
+    "isoflop.study",
+    "isoflop.trial",
+    "isoflop.replicate",
+    "isoflop.seq",
+    "isoflop.began",
+    "isoflop.role",
+    "isoflop.updated",
+}
 
 
 def show_run(client, run):
@@ -196,6 +205,7 @@ def show_run(client, run):
         "metrics": {
             name: sorted((m.step, m.value, m.timestamp) for m in client.get_metric_history(run.info.run_id, name))
             for name in run.data.metrics
+            if name != SEQ
         },
         "status": run.info.status,
         "times": (run.info.start_time / 1000, finished and finished / 1000),
@@ -231,6 +241,7 @@ def test_a_trial_s_run_tells_where_it_comes_from(bench):
         "lock_hash": "l0",
         "code": "c0de",
         "hardware": "a machine, 2 cores",
+        "params": '{"optim.lr": 0.1}',
     }
 
 
@@ -250,6 +261,7 @@ def test_a_verdict_that_comes_after_the_end_is_a_tag_of_its_run_which_stays_as_i
     before, after = write(bench, EVENTS), write(bench, events)
     key = Key(trial=2, replicate=1)
     told = {name: text for name, text in after[key]["tags"].items() if name not in before[key]["tags"]}
+    assert json.loads(told.pop("isoflop.verdict")) == payload
     assert told == {
         "isoflop.reproduced": "different",
         "isoflop.reproduced_hardware": "another machine",

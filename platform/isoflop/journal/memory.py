@@ -52,6 +52,12 @@ class MemoryJournal:
             log = self._logs.get(study, [])
             return log[bisect_right(log, after, key=attrgetter("seq")) :]
 
+    def head(self, study: str) -> int:
+        """The `seq` of a study's newest event; 0 for an unknown study."""
+        with self._lock:
+            log = self._logs.get(study)
+            return log[-1].seq if log else 0
+
     def studies(self) -> Sequence[str]:
         """Ids of all studies with events, oldest first."""
         with self._lock:

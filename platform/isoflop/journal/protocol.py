@@ -41,6 +41,10 @@ class Journal(Protocol):
         """A study's events in order of writing, those with a `seq` above `after`; empty for an unknown study."""
         ...
 
+    def head(self, study: str) -> int:
+        """The `seq` of a study's newest event; 0 for an unknown study."""
+        ...
+
     def studies(self) -> Sequence[str]:
         """Ids of all studies, oldest first."""
         ...

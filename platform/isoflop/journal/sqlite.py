@@ -97,6 +97,10 @@ class SqliteJournal:
             what = f"an event of study {study} cannot be read ({error})"
             raise StateError(f"{self.path}: {what}; put a copy back, or upgrade isoflop") from error
 
+    def head(self, study: str) -> int:
+        """The `seq` of a study's newest event; 0 for an unknown study."""
+        return int(self._all("SELECT max(seq) FROM events WHERE study = ?", (study,))[0][0] or 0)
+
     def studies(self) -> Sequence[str]:
         """Ids of all studies with events, oldest first."""
         return [study for (study,) in self._all(STUDIES)]

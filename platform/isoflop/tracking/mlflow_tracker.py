@@ -1,7 +1,8 @@
 """Writes a study's records to MLflow: the study as a parent run, its trials and their replicates as children.
 
 Everything goes through `MlflowClient`, in one batch for each run and sync. Runs are found again by their tags, so a
-restart goes on with the same ones; the parent's tag `isoflop.seq` says up to which event the records stand.
+restart goes on with the same ones; the parent's tag `isoflop.seq` says up to which event the records stand. With every
+batch goes the metric `projection.SEQ`, by which reads find the runs that have changed; the parent's comes last.
 Importing this module loads mlflow, which takes seconds.
 """
 
@@ -39,7 +40,8 @@ from isoflop.crashpoints import crash
 from isoflop.errors import StateError
 from isoflop.journal.event import Event
 from isoflop.records import Key, State
-from isoflop.tracking.projection import INHERITED, Update, project
+from isoflop.tracking.hits import tags_of
+from isoflop.tracking.projection import INHERITED, SEQ, Metric, Update, project
 from isoflop.tracking.protocol import Tracker
 from isoflop.tracking.redaction import hide_userinfo
 
@@ -62,6 +64,13 @@ class Handle:
     experiment: str
     status: str
     tags: dict[str, str]
+    numbered: bool = True
+    """Whether it has a number already; the records of an older writer have none, and are written again."""
+
+    @property
+    def cursor(self) -> int:
+        """Of a study's run, the event up to which its records stand."""
+        return int(self.tags.get("isoflop.seq", 0)) if self.numbered else 0
 
 
 class MlflowTracker:
@@ -97,14 +106,13 @@ class MlflowTracker:
                 experiment, study, opening.time, names | project([opening]).study.tags
             )
             self._studies[study] = handle
-            return int(handle.tags.get("isoflop.seq", 0))
+            return handle.cursor
 
     def sync(self, study: str, events: Sequence[Event]) -> None:
         """Write what is new, the children first and the parent's cursor last, so that a torn sync is done again."""
         with _explained(self.uri):
             parent = self._present(study)
-            cursor = int(parent.tags.get("isoflop.seq", 0))
-            fresh = [event for event in events if event.seq > cursor]
+            fresh = [event for event in events if event.seq > parent.cursor]
             if not fresh:
                 return
             projection = project(fresh)
@@ -112,7 +120,8 @@ class MlflowTracker:
             for key, update in projection.trials.items():
                 self._write(self._child(study, key, update, parent), update)
             self._describe(parent, projection.study)
-            projection.study.tag("seq", max(event.seq for event in fresh))
+            projection.study.tag("seq", projection.study.seq)
+            projection.study.tag("updated", repr(projection.study.time))
             self._write(parent, projection.study)
 
     def end(self, runs: Mapping[str, float]) -> None:
@@ -182,7 +191,10 @@ class MlflowTracker:
 
     def _write(self, run: Handle, update: Update) -> None:
         """One batch, then files and state where they changed."""
-        metrics = [MlflowMetric(m.name, m.value, _ms(m.time), m.step) for m in update.metrics]
+        number = Metric(SEQ, update.seq, update.seq, update.time)
+        metrics = [MlflowMetric(m.name, m.value, _ms(m.time), m.step) for m in (*update.metrics, number)]
+        for split, path in update.predictions.items():
+            update.tags |= tags_of(self.home / path, split)
         params = [Param(name, text) for name, text in update.params.items()]
         self.client.log_batch(run.id, metrics, params, [RunTag(name, text) for name, text in update.tags.items()])
         if update.weights:
@@ -258,7 +270,8 @@ def _decoded(text: str) -> object:
 
 
 def _handle(run: Run) -> Handle:
-    return Handle(run.info.run_id, run.info.experiment_id, run.info.status, dict(run.data.tags))
+    numbered = SEQ in run.data.metrics
+    return Handle(run.info.run_id, run.info.experiment_id, run.info.status, dict(run.data.tags), numbered)
 
 
 def _ms(seconds: float) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from isoflop.journal.event import ARTIFACTS, Event, Kind
 from isoflop.records import Key, Record, State
-from isoflop.tracking.redaction import clip, redact
+from isoflop.tracking.redaction import clip, hide_userinfo, redact
 
 TAG_LIMIT, PARAM_LIMIT, NAME_LIMIT = 8000, 6000, 250
 """Characters that MLflow takes."""
@@ -20,6 +20,12 @@ INHERITED = tuple(
     for name in ("data_digest", "dvc_revision", "git_commit", "git_dirty", "lock_hash", "code", "hardware")
 )
 """Tags that a trial has from its study, so that its run can be read alone."""
+SEQ = "system/isoflop.seq"
+"""The metric that numbers a run's newest event: who reads asks only for runs whose number is above the last seen."""
+ASKED = ("objectives", "constraints", "equal", "fidelity")
+"""What of a spec's `study:` reads need."""
+NOT_FINITE = "not_finite."
+"""What stands before the name of a metric at a report where it was no finite number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,12 @@ class Update:
     """Path of the weights that it left."""
     reports: list[str] = field(default_factory=list)
     """Paths of the reports that it left: of each class, or of a whole study."""
+    predictions: dict[str, str] = field(default_factory=dict)
+    """Paths of the predictions that it left, by split."""
+    seq: int = 0
+    """Place of its newest event in the journal."""
+    time: float = 0.0
+    """Unix seconds of its newest event."""
     data: Mapping[str, Any] | None = None
     """Name, digest and path of the data set."""
     spec: Mapping[str, Any] | None = None
@@ -56,12 +68,19 @@ class Update:
         """Set a tag under `isoflop.`."""
         self.tags[f"isoflop.{name}"] = clip(redact(name, to_text(value)), TAG_LIMIT)
 
+    def told(self, name: str, value: Mapping[str, Any]) -> None:
+        """Set a tag under `isoflop.` to JSON that reads take whole; where there is no room for all there is none."""
+        text = hide_userinfo(json.dumps(value, sort_keys=True))
+        if len(text) <= TAG_LIMIT:
+            self.tags[f"isoflop.{name}"] = text
+
     def number(self, name: str, value: float, step: int, time: float) -> None:
-        """Add a metric; one that is not finite is named by a tag, since stores mangle it."""
+        """Add a metric; one that is not finite is named by a tag and by a metric of its own, since stores mangle it."""
         if math.isfinite(value):
             self.metrics.append(Metric(legal(name), float(value), step, time))
         else:
             self.tag("diverged", f"{name} at report {step}")
+            self.metrics.append(Metric(legal(NOT_FINITE + name), 1.0, step, time))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +95,7 @@ def project(events: Iterable[Event]) -> Projection:
     """Fold events into one update for each run."""
     study, trials = Update(), dict[Key, Update]()
     for event in events:
+        study.seq, study.time = max(study.seq, event.seq), event.time
         if event.trial < 0:
             study.began = study.began or event.time
             _study(study, event)
@@ -84,6 +104,7 @@ def project(events: Iterable[Event]) -> Projection:
         update = trials.setdefault(key, Update(began=event.time))
         if event.kind is Kind.START:
             update.tags |= {name: study.tags[name] for name in INHERITED if name in study.tags}
+        update.seq, update.time = event.seq, event.time
         TRIAL_EVENTS[event.kind](update, event)
     return Projection(study, trials)
 
@@ -96,7 +117,10 @@ def _study(update: Update, event: Event) -> None:
         update.data, update.spec = data or None, payload.get("spec")
         update.tag("state", State.RUNNING)
         update.tag("data_digest", data.get("digest", ""))
-        facts = {name: payload[name] for name in ("plan", "parent") if payload.get(name)}
+        update.told("data", {name: data[name] for name in ("name", "digest", "shape", "task") if name in data})
+        asked = (payload.get("spec") or {}).get("study") or {}
+        update.told("asked", {name: asked[name] for name in ASKED if asked.get(name)})
+        facts = {name: payload[name] for name in ("name", "plan", "parent") if payload.get(name)}
         for name, value in (facts | dict(origin)).items():
             update.tag(name, value)
     elif event.kind is Kind.CLOSED:
@@ -116,8 +140,12 @@ def _start(update: Update, event: Event) -> None:
     update.tag("state", State.WAITING)
     for key, value in payload.get("config", {}).items():
         # Only text can be a secret: a setting such as `model.tokens: 4` is none.
-        text = redact(key, value) if isinstance(value, str) else to_text(value)
+        text = redact(key, exact(value)) if isinstance(value, str) else to_text(value)
         update.params[legal(key)] = clip(text, PARAM_LIMIT)
+    sampled = payload.get("params", {})
+    update.told(
+        "params", {key: redact(key, value) if isinstance(value, str) else value for key, value in sampled.items()}
+    )
     for name in ("parameters", "flops", "memory"):
         update.number(name, payload.get(name, 0), 0, event.time)
     for name, value in payload.get("forecast", {}).items():
@@ -132,6 +160,7 @@ def _state(update: Update, event: Event) -> None:
 def _record(update: Update, event: Event) -> None:
     record = Record.from_dict(event.payload)
     spent = {
+        "step": record.step,
         "epoch": record.epoch,
         "images": record.images,
         "training_flops": record.flops,
@@ -156,6 +185,8 @@ def _artifact(update: Update, event: Event) -> None:
         update.weights = event.payload["path"]
     elif kind.endswith("_report"):
         update.reports.append(event.payload["path"])
+    elif kind.endswith("_predictions"):
+        update.predictions[kind.removesuffix("_predictions")] = event.payload["path"]
 
 
 def _opened(update: Update, event: Event) -> None:
@@ -188,6 +219,7 @@ def _verdict(update: Update, event: Event) -> None:
     update.tag("reproduced_tolerance", payload.get("tolerance", ""))
     update.tag("reproduced_code", payload.get("code", ""))
     update.tag("reproduced_first_difference", "" if first is None else first)
+    update.told("verdict", payload)
 
 
 TRIAL_EVENTS = {
@@ -207,6 +239,15 @@ TRIAL_EVENTS = {
 def to_text(value: object) -> str:
     """A value as text: strings as they are, all else as JSON, so that numbers can be read back exactly."""
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def exact(text: str) -> str:
+    """A text so that it is read back as text: one that is JSON of another value is quoted."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return text
+    return json.dumps(text)
 
 
 def legal(name: str) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,19 +14,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from isoflop.choice import choose
-from isoflop.config import ModelConfig, nest, parse
 from isoflop.errors import Fault, StateError, UnknownError, did_you_mean
 from isoflop.evaluation.predictions import Predictions, load_predictions
 from isoflop.journal.history import History
 from isoflop.journal.protocol import Journal
-from isoflop.optimism import Optimism, optimism, spread_of_seeds
-from isoflop.records import Key, Result, State, Trial
-from isoflop.scaling import Shape
-from isoflop.study_spec import Constraint, Equal, Objective
-from isoflop.tasks import TEST, USUAL, VAL, kind_of
-
-FINALISTS = "finalists"
+from isoflop.optimism import Optimism
+from isoflop.records import Key, Result, Trial
+from isoflop.tasks import VAL
+from isoflop.tracking import rows
+from isoflop.tracking.reads import Reads
+from isoflop.tracking.rows import FINALISTS, Facts, Seed, plain
 
 
 class Store:
@@ -52,36 +48,24 @@ class Store:
         return tuple((study, self.history(study).seq) for study in self.journal.studies())
 
     def studies(self) -> list[dict[str, Any]]:
-        """Every study, oldest first: id, name, plan, parent, state, reason, data, trials, counts, best and times.
-
-        `best` is the objective's value of the best COMPLETE trial, `best_trial` its number; both are null while there
-        is none. `began` and `updated` are Unix seconds.
-        """
+        """Every study, oldest first."""
         return [
             _study_row(study, self.history(study), running=self.journal.running(study) is not None)
             for study in self.journal.studies()
         ]
 
     def trials(self, study: str) -> list[dict[str, Any]]:
-        """A study's trials by number and replicate, as JSON values. Raises `UnknownError` for an unknown study.
-
-        `rung` is the report at which a PRUNED trial was stopped, null for all others. Where a study makes trials equal,
-        `solved` is what was solved for that, by dotted key, and `residual` by which share the FLOPs are off.
-        `reproduced` is what came last of repeating it, null where nobody did.
-        """
+        """A study's trials by number and replicate. Raises `UnknownError` for an unknown study."""
         history = self._known(study)
-        objectives, equal = _objectives(history), _equal(history)
+        facts = facts_of(study, history)
+        objectives, equal = facts.objectives, facts.equal
         return [
-            _trial_row(trial, objectives, equal) | {"reproduced": _newest_verdict(history, trial)}
-            for trial in _ordered(history.trials.values())
+            rows.trial_row(trial, objectives, equal, _newest_verdict(history, trial))
+            for trial in rows.ordered(history.trials.values())
         ]
 
     def results(self, study: str | None = None) -> list[Result]:
-        """What the finalists earned: of all studies, of one search, or of one finalists' study.
-
-        With the hits of their stored predictions and the state counts of their searches. A metric that not all of a
-        finalist's seeds have (the test set is being opened) is left out. Raises `UnknownError` for an unknown study.
-        """
+        """What the finalists earned. Raises `UnknownError` for an unknown study."""
         ids = self.journal.studies()
         if study is not None:
             self._known(study)
@@ -93,30 +77,23 @@ class Store:
         return _counts(self.history(study))
 
     def luck(self, study: str) -> Optimism | None:
-        """How much of a search's best score is luck, from the logits on validation that its COMPLETE trials left.
-
-        With the seeds' effect as its finalists show it, where there are any. None where the study picks by something
-        else than the share of hits, or fewer than two trials left logits. Read once for each state of both studies.
-        """
+        """How much of a search's best score is luck. Read once for each state of both studies."""
         history, finalists = self.history(study), f"{study}-{FINALISTS}"
         version = history.seq, self.history(finalists).seq
         if study not in self._luck or self._luck[study][0] != version:
-            self._luck[study] = version, self._luck_now(history, finalists)
+            self._luck[study] = version, self._luck_now(study, history, finalists)
         return self._luck[study][1]
 
-    def _luck_now(self, history: History, finalists: str) -> Optimism | None:
-        kind = kind_of(history.study.get("data", {}).get("task", USUAL.name))
-        if [one.metric for one in _objectives(history)] != [VAL + kind.hit]:
+    def _luck_now(self, study: str, history: History, finalists: str) -> Optimism | None:
+        if not facts_of(study, history).picks_hits:
             return None
-        hits = [one.hits for one in _val_predictions(self.home, history, _complete(history))]
-        if len(hits) < 2 or len({len(one) for one in hits}) > 1:
-            return None
-        retrained: dict[int, list[Predictions]] = {}
+        picked = [one.hits for one in _val_predictions(self.home, history, _complete(history))]
+        retrained: dict[int, list[npt.NDArray[np.bool_]]] = {}
         later = self.history(finalists)
         for trial in _complete(later):
-            retrained.setdefault(trial.number, []).extend(_val_predictions(self.home, later, [trial]))
-        rows = [np.stack([one.hits for one in many]) for many in retrained.values() if many]
-        return optimism(np.stack(hits), spread=spread_of_seeds(rows))
+            found = [one.hits for one in _val_predictions(self.home, later, [trial])]
+            retrained.setdefault(trial.number, []).extend(found)
+        return rows.luck(picked, retrained.values())
 
     def openings(self) -> dict[str, int]:
         """For how many trainings the test set was opened, by data digest."""
@@ -178,7 +155,7 @@ class Store:
             hits=hits,
             faults=tuple(faults),
             counts=self.counts(result.search),
-            searched=_searched(result, self.history(result.search)),
+            searched=rows.searched(result, _searched(result, self.history(result.search))),
             luck=found.luck if (found := self.luck(result.search)) else None,
         )
 
@@ -199,104 +176,32 @@ def _val_predictions(home: Path, history: History, trials: Iterable[Trial]) -> I
                 yield load_predictions(home / left["path"])
 
 
+def facts_of(study: str, history: History) -> Facts:
+    """What a history knows of a study beside its trials."""
+    return Facts(id=study, study=history.study, closed=history.closed, began=history.began, updated=history.updated)
+
+
 def _study_row(study: str, history: History, *, running: bool) -> dict[str, Any]:
-    """A study as JSON values."""
-    facts = history.study
-    objectives = _objectives(history)
-    constraints = [Constraint.model_validate(one) for one in _part(history, "constraints") or ()]
-    best = next(iter(choose(_ordered(history.trials.values()), objectives, constraints, 1)), None)
-    return {
-        "id": study,
-        "name": facts.get("name", study),
-        "plan": facts.get("plan", "search"),
-        "parent": facts.get("parent"),
-        "state": _state(history, running=running),
-        "reason": (history.closed or {}).get("reason", ""),
-        "data": facts.get("data", {}).get("name", ""),
-        "data_digest": facts.get("data", {}).get("digest", ""),
-        "trials": len(history.trials),
-        "counts": _counts(history),
-        "axis": _part(history, "fidelity").get("axis", "epochs"),
-        "objective": objectives[0].metric,
-        "best": plain(best.value(objectives[0].metric)) if best else None,
-        "best_trial": best.number if best else None,
-        "began": history.began,
-        "updated": history.updated,
-    }
+    return rows.study_row(facts_of(study, history), _counts(history), _complete(history), running=running)
 
 
-def _trial_row(trial: Trial, objectives: Sequence[Objective], equal: Equal | None) -> dict[str, Any]:
-    """A trial as JSON values."""
-    return {
-        "number": trial.number,
-        "replicate": trial.replicate,
-        "state": str(trial.state),
-        "reason": trial.reason,
-        "family": str(trial.config.get("model.family", "")),
-        "params": plain(trial.params),
-        "solved": plain(equal.solved(trial.config)) if equal and trial.flops else {},
-        "residual": trial.flops / equal.flops - 1 if equal and trial.flops else None,
-        "values": {objective.metric: plain(trial.value(objective.metric)) for objective in objectives},
-        "rung": trial.reports if trial.state is State.PRUNED else None,
-        "records": [plain(record.to_dict()) for record in trial.records],
-        "flops": trial.flops,
-        "parameters": trial.parameters,
-        "memory": trial.memory,
-        "latency": trial.latency,
-        "seed": trial.seed,
-        "fingerprint": trial.fingerprint,
-        "source": trial.source,
-    }
-
-
-def _results(study: str, history: History) -> Iterable[Result]:
+def _results(study: str, history: History) -> list[Result]:
     """The finalists of one study."""
-    if history.study.get("plan") != FINALISTS:
-        return
-    complete = _complete(history)
-    for number in sorted({trial.number for trial in complete}):
-        yield _result(study, number, history, [trial for trial in complete if trial.number == number])
+    seeds = [
+        Seed(
+            trial=trial,
+            test=history.opened.get(trial.key, {}).get("metrics", {}),
+            verdict=_newest_verdict(history, trial),
+        )
+        for trial in _complete(history)
+    ]
+    return rows.finalists(facts_of(study, history), seeds, rows.lost_of(history.trials.values()))
 
 
-def _result(study: str, number: int, history: History, replicates: Sequence[Trial]) -> Result:
-    """One finalist: its COMPLETE replicates side by side."""
-    first, data = replicates[0], history.study["data"]
-    earned = [_earned(trial, history) for trial in replicates]
-    shared = [name for name in earned[0] if all(name in values for values in earned)]
-    model = parse(ModelConfig, nest(first.config)["model"], "model")
-    return Result(
-        run=f"{study}/{number}",
-        study=study,
-        trial=number,
-        source=first.source,
-        family=model.family,
-        shape=_shape(model, data.get("shape")),
-        parameters=first.parameters,
-        flops=first.flops,
-        data_digest=data["digest"],
-        task=(kind := kind_of(data.get("task", USUAL.name))),
-        pick=next((one.metric for one in _objectives(history) if one.metric.startswith(VAL)), kind.first),
-        seeds=tuple(trial.seed for trial in replicates),
-        values={name: tuple(values[name] for values in earned) for name in shared},
-        verdicts=tuple(_newest_verdict(history, trial) for trial in replicates),
-        lost=sum(
-            t.number == number and t.state.final and t.state is not State.COMPLETE for t in history.trials.values()
-        ),
-    )
-
-
-def _searched(result: Result, search: History) -> float | None:
-    """What the trial that a finalist retrains came to in its search, by the metric that picks."""
+def _searched(result: Result, search: History) -> Trial | None:
+    """The trial that a finalist retrains, none where its search is not here."""
     number = result.source.rpartition("/")[2]
-    trial = search.trials.get(Key(trial=int(number))) if number.isdecimal() else None
-    return plain(trial.value(result.pick)) if trial is not None else None
-
-
-def _earned(trial: Trial, history: History) -> dict[str, float]:
-    """A replicate's validation metrics at its end, and its test metrics where the test set was opened for it."""
-    val = trial.last.metrics if trial.last else {}
-    test = history.opened.get(trial.key, {}).get("metrics", {})
-    return {name: float(value) for name, value in {**val, **test}.items() if name.startswith((VAL, TEST))}
+    return search.trials.get(Key(trial=int(number))) if number.isdecimal() else None
 
 
 def _newest_verdict(history: History, trial: Trial) -> Mapping[str, Any] | None:
@@ -305,49 +210,12 @@ def _newest_verdict(history: History, trial: Trial) -> Mapping[str, Any] | None:
     return verdict
 
 
-def _shape(model: ModelConfig, image: Sequence[int] | None) -> str:
-    """The shape in words; without the stored resolution where neither configuration nor journal tells it."""
-    if model.resolution is None and not image:
-        return f"d{model.depth:.3g} w{model.width:.3g}" + (f" phi{model.phi:.3g}" if model.phi else "")
-    return str(Shape.of(model, image[-1] if image else 0))
-
-
-def _objectives(history: History) -> tuple[Objective, ...]:
-    """The study's objectives; the usual one where the spec leaves them out."""
-    found = _part(history, "objectives") or [{}]
-    return tuple(Objective.model_validate(one) for one in found)
-
-
-def _equal(history: History) -> Equal | None:
-    """What the study's trials are equal in, none where they need not be."""
-    found = _part(history, "equal")
-    return Equal.model_validate(found) if found else None
-
-
-def _part(history: History, name: str) -> Any:
-    """A part of the spec's `study:`, empty where the spec leaves it to the default."""
-    return history.study.get("spec", {}).get("study", {}).get(name) or {}
-
-
 def _complete(history: History) -> list[Trial]:
-    return [trial for trial in _ordered(history.trials.values()) if trial.state is State.COMPLETE]
-
-
-def _ordered(trials: Iterable[Trial]) -> list[Trial]:
-    return sorted(trials, key=lambda trial: (trial.number, trial.replicate))
+    return rows.complete(history.trials.values())
 
 
 def _counts(history: History) -> dict[str, int]:
-    """Trials by state, in the order of `State`, those that occur."""
-    found = Counter(trial.state for trial in history.trials.values())
-    return {str(state): found[state] for state in State if found[state]}
-
-
-def _state(history: History, *, running: bool) -> str:
-    """COMPLETE, INTERRUPTED or FAILED once closed; before, RUNNING while a driver runs it, else INTERRUPTED."""
-    if history.closed is not None:
-        return str(history.closed["state"])
-    return str(State.RUNNING if running else State.INTERRUPTED)
+    return rows.counted(Counter(trial.state for trial in history.trials.values()))
 
 
 def _split_run(run: str) -> tuple[str, int]:
@@ -358,10 +226,4 @@ def _split_run(run: str) -> tuple[str, int]:
     return study, int(number)
 
 
-def plain(value: Any) -> Any:
-    """A value as strict JSON knows it: numbers that are not finite become null."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+_: type[Reads] = Store
