@@ -1,29 +1,31 @@
-"""Cached reads of the state folder, made again only after the journal grew."""
+"""Cached reads of the state folder or of an MLflow, made again only after something new came in."""
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import streamlit as st
 
 from isoflop.home import Home
-from isoflop.journal.sqlite import SqliteJournal
 from isoflop.ranking import Row, boards
-from isoflop.tracking.store import Store
+from isoflop.tracking.cache.opening import open_reads
+from isoflop.tracking.reads import Reads
 
+FROM = "ISOFLOP_FROM"
+"""The variable that names an MLflow to be read in place of the state folder."""
 Version: TypeAlias = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Library:
-    """The studies of a state folder as they stand at one version."""
+    """The studies of a state folder or of an MLflow as they stand at one version."""
 
-    store: Store
+    store: Reads
     place: tuple[str, int]
-    """The journal's path and its place on the disk: another file in its stead is another journal."""
+    """The journal's path and its place on the disk: another file there is another journal. Or an address, and 0."""
     version: Version
 
     def studies(self) -> list[dict[str, Any]]:
@@ -39,7 +41,9 @@ class Library:
         return _boards(self.store, self.place, self.version, search)
 
     def scaling(self, study: str) -> dict[str, Any] | None:
-        """What a scaling study reported, as `compound.report` writes it; none while it has not."""
+        """What a scaling study of the state folder reported, as `compound.report` writes it; none while it has not."""
+        if not self.place[1]:
+            return None  # a study of that id here is not the one that is read
         return _scaling(self.place, dict(self.version)[study], study)
 
     def openings(self) -> dict[str, int]:
@@ -48,38 +52,38 @@ class Library:
 
 
 def library() -> Library | None:
-    """The state folder that the environment names; none while nothing was ever run there.
+    """The MLflow or else the state folder that the environment names; none while nothing was ever run there.
 
-    Raises `StateError` where its journal cannot be read.
+    Raises `StateError` where it cannot be read.
     """
-    path = Home.find().journal
-    if not path.is_file():
+    uri, path = os.environ.get(FROM), Home.find().journal
+    if not uri and not path.is_file():
         return None
-    place = (str(path), path.stat().st_ino)
+    place = (uri, 0) if uri else (str(path), path.stat().st_ino)
     store = _store(place)
     return Library(store=store, place=place, version=store.version())
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _store(place: tuple[str, int]) -> Store:
-    path = Path(place[0])
-    return Store(SqliteJournal.open_readonly(path), path.parent)
+def _store(place: tuple[str, int]) -> Reads:
+    path, number = place
+    return open_reads(Home.find(), None if number else path)
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def _studies(_store: Store, place: tuple[str, int], version: Version) -> list[dict[str, Any]]:
+def _studies(_store: Reads, place: tuple[str, int], version: Version) -> list[dict[str, Any]]:
     del place, version  # keys of the cache
     return _store.studies()[::-1]
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _trials(_store: Store, place: tuple[str, int], seq: int, study: str) -> list[dict[str, Any]]:
+def _trials(_store: Reads, place: tuple[str, int], seq: int, study: str) -> list[dict[str, Any]]:
     del place, seq  # keys of the cache
     return _store.trials(study)
 
 
 @st.cache_data(max_entries=16, show_spinner="Reading predictions")
-def _boards(_store: Store, place: tuple[str, int], version: Version, search: str | None) -> dict[str, list[Row]]:
+def _boards(_store: Reads, place: tuple[str, int], version: Version, search: str | None) -> dict[str, list[Row]]:
     del place, version  # keys of the cache
     return boards(_store.results(search))
 

@@ -79,6 +79,11 @@ class Home:
         """What nets were counted as, which can be counted again."""
         return self.path / "counts"
 
+    @property
+    def reads(self) -> Path:
+        """What reads are served from, which can be read again."""
+        return self.path / "reads"
+
     def reports(self, study: str) -> Path:
         """Reports of a whole study."""
         return self.path / "reports" / study

@@ -53,6 +53,7 @@ for command in (
     control.gc,
     results.leaderboard,
     ledger.ledger,
+    results.export,
     results.metrics,
     analysis.errors,
     analysis.analyze,

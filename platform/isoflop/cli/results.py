@@ -1,4 +1,4 @@
-"""`isoflop studies`, `show`, `trials`, `leaderboard`, `metrics` and `predict`: look at what came out."""
+"""`isoflop studies`, `show`, `trials`, `leaderboard`, `export`, `metrics` and `predict`: look at what came out."""
 
 from __future__ import annotations
 
@@ -12,15 +12,25 @@ from isoflop.cli.output import Json, amount, emit, table
 from isoflop.cli.studies import StudyId
 
 if TYPE_CHECKING:
+    from isoflop.tracking.reads import Reads
     from isoflop.tracking.store import Store
+
+FROM = "ISOFLOP_FROM"
+"""The variable that says what --from says: an address may hold a password, and arguments are seen by all."""
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="URI", envvar=FROM, help="Read an MLflow: sqlite:///FILE, postgresql://... or http://..."
+    ),
+]
 
 SOLVED = "solved "
 """What stands before the key of a column that was solved, not sampled."""
 
 
-def studies(json: Json = False) -> None:
-    """List the studies of the state folder."""
-    rows = open_store().studies()
+def studies(source: From = None, json: Json = False) -> None:
+    """List the studies of the state folder, or of an MLflow."""
+    rows = open_reads(source).studies()
     if json:
         emit(rows)
         return
@@ -62,13 +72,9 @@ def show(
         table([shown(one, metric) for one in row["open"]], columns(metric), empty="")
 
 
-def trials(study: StudyId, json: Json = False) -> None:
+def trials(study: StudyId, source: From = None, json: Json = False) -> None:
     """List a study's trials with their states, parameters and values."""
-    from isoflop.outcome import known
-
-    store = open_store()
-    known(study, store)
-    rows = store.trials(study)
+    rows = open_reads(source).trials(study)
     if json:
         emit(rows)
         return
@@ -82,16 +88,34 @@ def trials(study: StudyId, json: Json = False) -> None:
 
 def leaderboard(
     study: Annotated[str | None, typer.Argument(metavar="STUDY", help="One finalists study; default: all.")] = None,
+    source: From = None,
     json: Json = False,
 ) -> None:
     """Rank finalists: mean and 95 % interval over seeds and images; validation picks, the test set tells."""
-    store = open_store()
+    reads = open_reads(source)
     if json:
         from isoflop.ranking import boards
 
-        emit([row for rows in boards(store.results(study)).values() for row in rows])
+        emit([row for rows in boards(reads.results(study)).values() for row in rows])
     else:
-        print_board(store, study)
+        print_board(reads, study)
+
+
+def export(
+    places: Annotated[list[str], typer.Argument(metavar="[STUDY] FILE", help="FILE ends in .csv or .parquet.")],
+    every: Annotated[bool, typer.Option("--all", help="Every study, instead of one.")] = False,
+    source: From = None,
+) -> None:
+    """Write trials to a table in a file: a row each, with its parameters and what it came to."""
+    from isoflop.errors import Fault, InputError
+    from isoflop.tracking.export import table_of, write
+
+    if len(places) != (1 if every else 2):
+        raise InputError(Fault("export", "one file is needed, and one study or --all", "isoflop export STUDY FILE.csv"))
+    reads, target = open_reads(source), Path(places[-1])
+    rows = list(table_of(reads, [row["id"] for row in reads.studies()] if every else places[:1]))
+    write(rows, target)
+    typer.echo(f"{target}: {len(rows)} rows")
 
 
 def metrics(
@@ -133,7 +157,7 @@ def predict(
         typer.echo(f"{row['image']}: {found}")
 
 
-def print_board(store: Store, study: str | None = None) -> None:
+def print_board(store: Reads, study: str | None = None) -> None:
     """Print the leaderboard, one table for each data set's digest."""
     from isoflop.ledger import counts, ledger
     from isoflop.ranking import boards, columns
@@ -150,6 +174,18 @@ def print_board(store: Store, study: str | None = None) -> None:
         typer.echo(f"validation picks {picked['run']}; the test set was opened for finalists alone")
         for line in counts(ledger(store, digest)):
             typer.echo(f"{line}; see: isoflop ledger")
+
+
+def open_reads(source: str | None) -> Reads:
+    """The reads of the state folder that the environment names, or of an MLflow; what is left out of it is said."""
+    from isoflop.home import Home
+    from isoflop.tracking.cache.opening import open_reads as opened
+    from isoflop.tracking.cache.served import Served
+
+    reads = opened(Home.find(), source)
+    for line in reads.notices() if isinstance(reads, Served) else ():
+        typer.echo(line, err=True)
+    return reads
 
 
 def open_store() -> Store:

@@ -10,14 +10,15 @@ from typing import Annotated, NoReturn
 import typer
 
 from isoflop.cli.output import Json, emit
+from isoflop.cli.results import FROM, From
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port on loopback.")]
 LOOPBACK = "127.0.0.1"
 QUIET = {"DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false"}
 
 
-def dashboard(port: Port = 8501) -> None:
-    """Open the dashboard on loopback."""
+def dashboard(port: Port = 8501, source: From = None) -> None:
+    """Open the dashboard on loopback, on the state folder or on an MLflow."""
     from isoflop.errors import Fault, InputError
     from isoflop.home import VARIABLE, Home
 
@@ -26,7 +27,7 @@ def dashboard(port: Port = 8501) -> None:
         raise InputError(Fault(str(app), "is not there", "run isoflop dashboard in the folder of the project"))
     options = (f"--server.address={LOOPBACK}", f"--server.port={port}", "--browser.gatherUsageStats=false")
     command = [sys.executable, "-m", "streamlit", "run", str(app), *options, "--server.headless=true"]
-    _become(command, {VARIABLE: str(Home.find().path)})
+    _become(command, {VARIABLE: str(Home.find().path), FROM: source or ""})
 
 
 def mlflow(port: Port = 5000) -> None:

@@ -32,6 +32,10 @@ class Reads(Protocol):
         """
         ...
 
+    def latest(self, study: str) -> list[dict[str, Any]]:
+        """The same with the newest record of each trial alone. Raises `UnknownError` for an unknown study."""
+        ...
+
     def results(self, study: str | None = None) -> list[Result]:
         """What the finalists earned: of all studies, of one search, or of one finalists' study.
 

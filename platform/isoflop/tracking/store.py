@@ -64,6 +64,10 @@ class Store:
             for trial in rows.ordered(history.trials.values())
         ]
 
+    def latest(self, study: str) -> list[dict[str, Any]]:
+        """The same with the newest record of each trial alone. Raises `UnknownError` for an unknown study."""
+        return [row | {"records": row["records"][-1:]} for row in self.trials(study)]
+
     def results(self, study: str | None = None) -> list[Result]:
         """What the finalists earned. Raises `UnknownError` for an unknown study."""
         ids = self.journal.studies()

@@ -36,6 +36,11 @@ class Cache:
         """The cache of a source among others."""
         return cls(source, root / hashlib.sha256(source.name.encode()).hexdigest()[:16])
 
+    @property
+    def name(self) -> str:
+        """Whose cache it is."""
+        return f"{self.source.name} {self.source.mark}"
+
     @contextmanager
     def tables(self) -> Iterator[Tables]:
         """The segments, to be asked."""
@@ -49,15 +54,19 @@ class Cache:
         """Take in what is new. A cache that is torn or of another format is made anew."""
         with self._locked():
             try:
-                return self._synced(load(self.folder, self.source.name))
+                return self._synced(load(self.folder, self.name))
             except TornError:
-                self._wipe()
-                return self._synced(Manifest(source=self.source.name))
+                return self._anew()
+
+    def anew(self) -> Manifest:
+        """Make it anew from the source alone."""
+        with self._locked():
+            return self._anew()
 
     def with_curves(self, run: str) -> tuple[Manifest, dict[str, Curve]]:
         """The curves of a study's trainings by run, those that are new fetched first; and the manifest they go with."""
         with self._locked(), self.tables() as tables:
-            manifest = load(self.folder, self.source.name)
+            manifest = load(self.folder, self.name)
             if (study := manifest.studies.get(run)) is None:
                 raise TornError(f"{run} is not here any more")
             known = tables.curves(manifest, study)
@@ -70,6 +79,13 @@ class Cache:
                 save(self.folder, manifest)
                 known |= fresh
             return manifest, {one.id: known[one.id][1] for one in runs}
+
+    def _anew(self) -> Manifest:
+        self._wipe()
+        try:
+            return self._synced(Manifest(source=self.name))
+        except TornError as error:
+            raise StateError(f"{self.folder}: what was just written there cannot be read ({error})") from error
 
     def _synced(self, manifest: Manifest) -> Manifest:
         cursors = {run: study.cursor for run, study in manifest.studies.items()}

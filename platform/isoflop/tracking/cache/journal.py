@@ -17,14 +17,19 @@ from isoflop.tracking.projection import INHERITED, Metric, Update, project
 class JournalSource:
     """The studies of a state folder. A study's run is named by its id, for a journal has each id once."""
 
-    def __init__(self, journal: Journal, home: Path, *, name: str = "journal") -> None:
+    def __init__(self, journal: Journal, home: Path, *, name: str = "journal", mark: str = "") -> None:
         self.journal, self.home = journal, home
-        self._name = name
+        self._name, self._mark = name, mark
 
     @property
     def name(self) -> str:
-        """What the caller calls it: the file, and which file of that name."""
+        """What the caller calls it."""
         return self._name
+
+    @property
+    def mark(self) -> str:
+        """What the caller says that tells this journal from another in its place."""
+        return self._mark
 
     def heads(self, cursors: Mapping[str, int]) -> Mapping[str, int]:
         """Every study with the place of its newest event."""

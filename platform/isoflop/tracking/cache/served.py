@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 from isoflop.errors import Fault, UnknownError, did_you_mean
 from isoflop.optimism import Optimism
-from isoflop.records import Result, State
+from isoflop.records import Result, State, Trial
 from isoflop.tracking import rows
 from isoflop.tracking.cache.cache import Cache
-from isoflop.tracking.cache.manifest import Summary, TornError
+from isoflop.tracking.cache.manifest import Manifest, Summary, TornError
 from isoflop.tracking.cache.restored import facts_of, trial_of, verdict_of
 from isoflop.tracking.cache.results import from_json
+from isoflop.tracking.cache.run import Run
 from isoflop.tracking.cache.source import Source
 from isoflop.tracking.cache.summary import Summarizer
 from isoflop.tracking.reads import Reads
@@ -51,6 +52,10 @@ class Served:
         """A study's trials by number and replicate. Raises `UnknownError` for an unknown study."""
         return self._asked(study, self._trials)
 
+    def latest(self, study: str) -> list[dict[str, Any]]:
+        """The same with the newest record of each trial alone. Raises `UnknownError` for an unknown study."""
+        return self._asked(study, self._latest)
+
     def results(self, study: str | None = None) -> list[Result]:
         """What the finalists earned. Raises `UnknownError` for an unknown study."""
         if study is not None:
@@ -81,12 +86,16 @@ class Served:
         self.source.close()
 
     def _asked(self, study: str, ask: Callable[[Summary], Answer]) -> Answer:
-        """What the segments say of a study; where another process has put others in their place, after a sync."""
-        try:
-            return ask(self._known(study))
-        except TornError:
-            self._manifest = self.cache.sync()
-            return ask(self._known(study))
+        """What the segments say of a study.
+
+        Where they cannot be read another process may have put others in their place; if not, they are made anew.
+        """
+        for mend in (self.cache.sync, self.cache.anew):
+            try:
+                return ask(self._known(study))
+            except TornError:
+                self._manifest = mend()
+        return ask(self._known(study))
 
     def _luck(self, study: Summary) -> Optimism | None:
         with self.cache.tables() as tables:
@@ -94,14 +103,25 @@ class Served:
 
     def _trials(self, study: Summary) -> list[dict[str, Any]]:
         manifest, curves = self.cache.with_curves(study.run)
-        run, study = study.run, manifest.studies[study.run]
-        with self.cache.tables() as tables:
-            facts = facts_of(tables.known(manifest, study, [run])[run])
-            runs = tables.runs(manifest, study)
+        facts, runs = self._runs(manifest, manifest.studies[study.run])
         objectives, equal = facts.objectives, facts.equal
         return [
             rows.trial_row(trial_of(one, curves.get(one.id, {})), objectives, equal, verdict_of(one)) for one in runs
         ]
+
+    def _latest(self, study: Summary) -> list[dict[str, Any]]:
+        facts, runs = self._runs(self._manifest, study)
+        objectives, equal = facts.objectives, facts.equal
+        return [
+            rows.trial_row(trial, objectives, equal, verdict_of(one)) | _rung(trial)
+            for one in runs
+            if (trial := trial_of(one))
+        ]
+
+    def _runs(self, manifest: Manifest, study: Summary) -> tuple[rows.Facts, list[Run]]:
+        with self.cache.tables() as tables:
+            own = tables.known(manifest, study, [study.run])[study.run]
+            return facts_of(own), tables.runs(manifest, study)
 
     def _state(self, study: Summary) -> str:
         """The state, where it is open as the source knows it now."""
@@ -115,6 +135,11 @@ class Served:
             remedy = did_you_mean(study, ids) if ids else f"no study stands in {self.source.name}"
             raise UnknownError(Fault("study", f"unknown study {study!r}", remedy))
         return found
+
+
+def _rung(trial: Trial) -> dict[str, int | None]:
+    """At which report a PRUNED trial was stopped, by its last record."""
+    return {"rung": trial.last.report if trial.last and trial.state is State.PRUNED else None}
 
 
 _: type[Reads] = Served

@@ -16,6 +16,11 @@ class Source(Protocol):
         """Which store it is, without secrets. A cache that was filled from another one is of no use."""
         ...
 
+    @property
+    def mark(self) -> str:
+        """What tells it from another store that is put in its place; empty where the names of its runs do."""
+        ...
+
     def heads(self, cursors: Mapping[str, int]) -> Mapping[str, int]:
         """Every study that stands, by its run, with the number of its newest event; oldest first.
 

@@ -18,15 +18,15 @@ from isoflop.tracking.redaction import hide_userinfo
 
 BATCH = 500
 """Runs whose rows are asked for at once."""
+# The tag `isoflop.seq` is that of studies' own runs alone, so that this looks at no other.
 HEADS = f"""
 SELECT runs.run_uuid, seq.value, study.value, began.value, number.value
-FROM tags AS role
-JOIN runs ON runs.run_uuid = role.run_uuid AND runs.lifecycle_stage = 'active'
-JOIN tags AS study ON study.run_uuid = role.run_uuid AND study.key = 'isoflop.study'
-JOIN tags AS began ON began.run_uuid = role.run_uuid AND began.key = 'isoflop.began'
-LEFT JOIN tags AS seq ON seq.run_uuid = role.run_uuid AND seq.key = 'isoflop.seq'
-LEFT JOIN latest_metrics AS number ON number.run_uuid = role.run_uuid AND number.key = '{SEQ}'
-WHERE role.key = 'isoflop.role' AND role.value = 'study'
+FROM tags AS seq
+JOIN runs ON runs.run_uuid = seq.run_uuid AND runs.lifecycle_stage = 'active'
+JOIN tags AS study ON study.run_uuid = seq.run_uuid AND study.key = 'isoflop.study'
+JOIN tags AS began ON began.run_uuid = seq.run_uuid AND began.key = 'isoflop.began'
+LEFT JOIN latest_metrics AS number ON number.run_uuid = seq.run_uuid AND number.key = '{SEQ}'
+WHERE seq.key = 'isoflop.seq'
 """  # noqa: S608 - a name of our own
 NUMBERS = f"""
 SELECT number.run_uuid, number.value, parent.value
@@ -49,6 +49,7 @@ class SqlSource:
     def __init__(self, uri: str) -> None:
         self.uri = uri
         self._connection, self._mark = _open(uri)
+        self._broken = False
         self._notices: Sequence[str] = ()
 
     @property
@@ -56,11 +57,16 @@ class SqlSource:
         """Its address without user and password."""
         return hide_userinfo(self.uri)
 
+    @property
+    def mark(self) -> str:
+        """MLflow gives each run a name of its own."""
+        return ""
+
     def heads(self, cursors: Mapping[str, int]) -> Mapping[str, int]:
         """Every study that stands, by its run."""
         del cursors
         found = [
-            Head(run=run, study=study, began=float(began), seq=int(seq or 0), numbered=number is not None)
+            Head(run=run, study=study, began=float(began), seq=int(seq), numbered=number is not None)
             for run, seq, study, began, number in self._all(HEADS)
         ]
         heads, self._notices = settled(found)
@@ -114,11 +120,15 @@ class SqlSource:
     def _all(self, sql: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of a query, each in a transaction of its own, so that nothing is held open beside the writer."""
         try:
+            if self._broken:
+                self._connection, self._mark = _open(self.uri)
+                self._broken = False
             with closing(self._connection.cursor()) as cursor:
                 cursor.execute(sql if self._mark == "?" else sql.replace("%'", "%%'"), tuple(values))
                 found: list[tuple[Any, ...]] = cursor.fetchall()
             self._connection.rollback()
         except Exception as error:  # each driver has errors of its own
+            self._broken = True
             raise _unreadable(self.uri, error) from error
         return found
 

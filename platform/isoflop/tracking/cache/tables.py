@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 
 from isoflop.tracking.cache.manifest import Manifest, Segment, Summary, TornError
@@ -42,7 +40,10 @@ class Tables:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        import duckdb  # a third of a second, that reads of what stands in the manifest need not pay
+
         self._connection = duckdb.connect(config=OFFLINE)
+        self._torn = duckdb.Error
 
     def close(self) -> None:
         """Let go of what is open."""
@@ -132,16 +133,10 @@ class Tables:
         return Segment(name=path.name, rows=rows, bytes=path.stat().st_size)
 
     def _all(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with _explained():
+        try:
             return self._connection.execute(sql, list(values)).fetchall()
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
-        raise TornError(str(error)) from error
+        except self._torn as error:
+            raise TornError(str(error)) from error
 
 
 def _row(run: Run, generation: int) -> tuple[Any, ...]:
