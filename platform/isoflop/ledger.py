@@ -16,7 +16,8 @@ from typing import Any
 from isoflop.errors import Fault, InputError, UnknownError, did_you_mean
 from isoflop.journal.history import History
 from isoflop.records import Key
-from isoflop.tracking.store import FINALISTS, Store
+from isoflop.tracking.rows import FINALISTS
+from isoflop.tracking.store import Store
 
 FREE = frozenset({"name", "data", "resources", "finalists"})
 """Parts of a spec's `study:` that make no new version: the names, where it runs, and what may look at the test set."""

@@ -31,7 +31,8 @@ from isoflop.running import fresh_id, legal_id, payload, refuse, run
 from isoflop.spec import Spec, load_spec
 from isoflop.study_spec import StudySpec
 from isoflop.tasks import metric_of
-from isoflop.tracking.store import FINALISTS, Store
+from isoflop.tracking.rows import FINALISTS
+from isoflop.tracking.store import Store
 from isoflop.weights import About, misfit, unsuited
 
 if TYPE_CHECKING:

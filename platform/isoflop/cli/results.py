@@ -98,7 +98,7 @@ def leaderboard(
 
         emit([row for rows in boards(reads.results(study)).values() for row in rows])
     else:
-        print_board(reads, study)
+        print_board(reads, study, ledger_of=None if source else open_store())
 
 
 def export(
@@ -157,22 +157,22 @@ def predict(
         typer.echo(f"{row['image']}: {found}")
 
 
-def print_board(store: Reads, study: str | None = None) -> None:
-    """Print the leaderboard, one table for each data set's digest."""
+def print_board(reads: Reads, study: str | None = None, *, ledger_of: Store | None) -> None:
+    """Print the leaderboard, one table for each data set's digest; how often each was opened, where a ledger is."""
     from isoflop.ledger import counts, ledger
     from isoflop.ranking import boards, columns
 
-    found = boards(store.results(study))
+    found = boards(reads.results(study))
     if not found:
         typer.echo("no finalists yet: run isoflop finalists STUDY")
     for digest, rows in found.items():
         shown = [columns(row) for row in rows]
         table(shown, tuple(shown[0]), empty="", title=f"leaderboard on data {digest}")
         for searched in sorted({row["source"].rsplit("/", 1)[0] for row in rows}):
-            typer.echo(f"search {searched}: {_counts(store.counts(searched))}")
+            typer.echo(f"search {searched}: {_counts(reads.counts(searched))}")
         picked = next(row for row in rows if row["picked"])
         typer.echo(f"validation picks {picked['run']}; the test set was opened for finalists alone")
-        for line in counts(ledger(store, digest)):
+        for line in counts(ledger(ledger_of, digest)) if ledger_of else ():
             typer.echo(f"{line}; see: isoflop ledger")
 
 

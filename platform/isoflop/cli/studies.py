@@ -122,7 +122,7 @@ def finalists(
             open_again=open_again,
             bench=replace(bench, listeners=(listen,)),
         )
-    print_board(done.store, done.id)
+    print_board(done.store, done.id, ledger_of=done.store)
 
 
 def say_skew(spec: Spec, data: Path) -> Spec:
