@@ -93,6 +93,11 @@ def nasbench201(name: str) -> Table:
     return Table(space, {at: found["val_acc"] for at, found in _pickled("nasbench201", name, [5] * 6).items()})
 
 
+def nasbench201_seconds(name: str) -> Mapping[tuple[int, ...], float]:
+    """Of each cell of NAS-Bench-201, the seconds that a training took on a GPU, by the places of its operations."""
+    return {at: found["train_time"][0] for at, found in _pickled("nasbench201", name, [5] * 6).items()}
+
+
 def hpobench(name: str) -> Table:
     """HPOBench's multi-layer perceptrons (Eggensperger et al. 2021): 30,000 settings, all of them ordered numbers."""
     space: dict[str, Sequence[Scalar]] = {

@@ -30,6 +30,14 @@ def choose(
     return [found[place] for place in order[:top]]
 
 
+def distinct(trials: Iterable[Trial]) -> Sequence[Trial]:
+    """The first of each configuration: both arms of a search may have trained one."""
+    found: dict[str, Trial] = {}
+    for trial in trials:
+        found.setdefault(trial.fingerprint, trial)
+    return [*found.values()]
+
+
 def front(
     trials: Iterable[Trial], objectives: Sequence[Objective], constraints: Sequence[Constraint]
 ) -> Sequence[Trial]:

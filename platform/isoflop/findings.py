@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from isoflop.analysis.anytime import AXES, Point, anytime, steps, tail
+from isoflop.analysis.arms import arms
 from isoflop.analysis.spending import Cost, by_family, by_state, spent
 from isoflop.analysis.tradeoff import tradeoff
 from isoflop.errors import Fault, InputError
@@ -23,9 +24,9 @@ def findings(study: Study, over: Sequence[str] = ()) -> dict[str, Any]:
 
     `front`: over the quantities named, by default the first three objectives, or the only one and FLOPs. `importance`:
     share and trials by key, null with too few trials. `anytime`: the points at which the first objective's best score
-    changed, and the last. `last_tenth`: its gain by FLOPs, seconds and trials. `cost`: of the study, its families, its
-    states and each trial. Raises `InputError` where two or three quantities are not named, `SpecError` for one that is
-    none.
+    changed, and the last. `last_tenth`: its gain by FLOPs, seconds and trials. `arms`: the sampler beside the control
+    arm, null where there is none. `cost`: of the study, its families, its states and each trial. Raises `InputError`
+    where two or three quantities are not named, `SpecError` for one that is none.
     """
     spec, trials = study.spec, study.trials
     objectives, constraints = spec.study.objectives, spec.study.constraints
@@ -36,6 +37,7 @@ def findings(study: Study, over: Sequence[str] = ()) -> dict[str, Any]:
         raise InputError(Fault("--over", f"{', '.join(quantities)} is no front", remedy))
     points = anytime(trials, objectives[0], constraints)
     weights = importance(trials, spec.space, objectives[0])
+    compared = arms(trials, spec.study)
     return {
         "study": study.id,
         "objective": objectives[0].metric,
@@ -43,6 +45,7 @@ def findings(study: Study, over: Sequence[str] = ()) -> dict[str, Any]:
         "importance": None if weights is None else {key: asdict(weight) for key, weight in weights.items()},
         "anytime": [one.to_dict() for one in steps(points)],
         "last_tenth": _tails(points, objectives[0]),
+        "arms": compared and compared.to_dict() | {"said": [*compared.lines()]},
         "cost": _cost(study),
     }
 

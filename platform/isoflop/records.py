@@ -20,6 +20,10 @@ COSTS = frozenset({"flops", "parameters", "memory", "latency"})
 """What a model costs, as opposed to what a training earns."""
 
 
+CONTROL = "control"
+"""The source of trials of a search's control arm."""
+
+
 class State(StrEnum):
     """Where a trial stands."""
 
@@ -124,8 +128,8 @@ class Trial:
     reason: str = ""
     """Why it was stopped, is infeasible or failed."""
     source: str = ""
-    """What suggested it: `default`, `enqueued`, or the sampler's name; of a finalist, the trial it retrains; of a
-    scaling study, what it is trained for."""
+    """What suggested it: `default`, `enqueued`, `control`, or the sampler's name; of a finalist, the trial it retrains;
+    of a scaling study, what it is trained for."""
     forecast: Mapping[str, float] = field(default_factory=dict)
     """What was predicted of its result before it was trained, by name."""
     tried: bool = False

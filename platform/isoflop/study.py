@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from isoflop.bench import Bench as Bench  # noqa: PLC0414 - a name of this module too
 from isoflop.bench import ExecutorName as ExecutorName  # noqa: PLC0414
-from isoflop.choice import choose
+from isoflop.choice import choose, distinct
 from isoflop.config import STORED, TEACHER, WEIGHTS, TrialConfig, parse
 from isoflop.data import PreparedData, open_prepared
 from isoflop.data.balance import skew
@@ -127,7 +127,8 @@ def finalists(
     found = known(study, Store(bench.journal, bench.home.path))
     spec, facts = found.spec, found.store.history(study).study
     top, seeds = top or spec.study.finalists.top, seeds or spec.study.finalists.seeds
-    chosen = choose(found.trials, spec.study.objectives, spec.study.constraints, top)
+    best = choose(found.trials, spec.study.objectives, spec.study.constraints, len(found.trials))
+    chosen = distinct(best)[:top]
     if not chosen:
         raise InputError(Fault(f"study {study}", "has no COMPLETE trial to retrain", f"go on: isoflop resume {study}"))
     for key in STORED:

@@ -245,6 +245,8 @@ class StudySpec(Part):
     fidelity: Fidelity = Fidelity()
     budget: Budget = Budget()
     sampler: Sampler = Sampler()
+    control: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the trials that are drawn at random, so that it can be told what the sampler earns."""
     halving: Halving | None = Halving()
     look_ahead: Count = 4
     """Trials that are decided before the first of them has reported; fixes what a suggestion sees of the others."""

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from isoflop.choice import choose, front
+from isoflop.choice import choose, distinct, front
 from isoflop.records import Record, State, Trial
 from isoflop.study_spec import Constraint, Objective
 
@@ -74,3 +76,8 @@ def test_the_best_of_several_objectives_stand_on_the_front(top: int):
 
 def test_the_best_of_one_objective_come_best_first():
     assert [one.number for one in choose(TRIALS, BOTH[:1], [], 3)] == [1, 2, 3]
+
+
+def test_what_both_arms_trained_is_a_finalist_once():
+    best = [replace(one, fingerprint=name) for one, name in zip(TRIALS, "ababca", strict=True)]
+    assert [one.number for one in distinct(best)] == [0, 1, 4]

@@ -25,7 +25,7 @@ def analyze(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show what a study has found: front, important parameters, progress, gain of the last tenth, and what it cost."""
+    """Show what a study has found: front, important parameters, progress, what the sampler earns, and what it cost."""
     from isoflop.findings import findings
     from isoflop.outcome import known
 
@@ -36,6 +36,7 @@ def analyze(
     _front(found["front"])
     _importance(found["importance"])
     _progress(found)
+    _arms(found["arms"])
     _cost(found["cost"])
 
 
@@ -109,6 +110,13 @@ def _progress(found: Mapping[str, Any]) -> None:
     for row in found["last_tenth"]:
         gain = "is not known" if row["gain"] is None else f"is {row['gain']:.4g}"
         typer.echo(f"gain of the last tenth of all {row['axis']}, {row['trials']} trials, {gain}")
+
+
+def _arms(arms: Mapping[str, Any] | None) -> None:
+    if arms is not None:
+        typer.echo("\nwhat the sampler earns beside the control arm")
+        for line in arms["said"]:
+            typer.echo(line)
 
 
 def _cost(cost: Mapping[str, Any]) -> None:

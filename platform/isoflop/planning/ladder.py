@@ -23,14 +23,14 @@ WIDEST = 512
 class Ladder:
     """What becomes of each trial at each rung of its bracket.
 
-    In canonical order a trial is compared with those of lower numbers in its bracket. Asynchronously, with those that
-    have arrived before it. A verdict costs O(trials) of memory traffic, once for each trial and rung, and for one that
-    waits there again whenever one of a lower number has come as far or ended.
+    In canonical order a trial is compared with those of lower numbers in its arm and bracket. Asynchronously, with
+    those that have arrived before it. A verdict costs O(trials) of memory traffic, once for each trial and rung, and
+    for one that waits there again whenever one of a lower number has come as far or ended.
     """
 
     def __init__(self, spec: StudySpec, rungs: Rungs) -> None:
         self.spec, self.rungs = spec, rungs
-        self._columns: dict[tuple[int, int], Column] = defaultdict(lambda: Column(len(spec.objectives)))
+        self._columns: dict[tuple[tuple[bool, int], int], Column] = defaultdict(lambda: Column(len(spec.objectives)))
         self._given: dict[tuple[int, int], Verdict] = {}
         self._waits: dict[tuple[int, int], int] = {}
         """Of each trial that waits at a rung, how many were missing when it was judged last."""
@@ -70,7 +70,7 @@ class Ladder:
         return found
 
     def _column(self, number: int, rung: int) -> Column:
-        return self._columns[self.rungs.bracket(number), rung]
+        return self._columns[self.rungs.group(number), rung]
 
     def _judge(self, number: int, column: Column, *, missing: int) -> Verdict:
         assert self.spec.halving is not None, "a rung without halving"

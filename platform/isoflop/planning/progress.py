@@ -31,8 +31,8 @@ class Progress:
         self.ladder = Ladder(spec, Rungs.of(spec))
         self.view = View(spec, space, self.ladder, self.standing)
         self.spending = Spending(spec.budget, lengths, self.standing, self.view)
-        self.twins: dict[str, int] = {}
-        """Which trial was the first with a fingerprint, of those that were not settled at once."""
+        self._twins: dict[tuple[bool, str], int] = {}
+        """Which trial of an arm was the first with a fingerprint, of those that were not settled at once."""
         self.defaults: set[str] = set()
         """Families whose default was proposed."""
         self.enqueued = 0
@@ -55,6 +55,10 @@ class Progress:
         trials = self.standing.trials
         first = next((n for n in range(len(trials), 0, -1) if not trials[n - 1].free), 0)
         return len(trials) - first
+
+    def twin(self, number: int, fingerprint: str) -> int | None:
+        """The first trial of a trial's own arm that has a fingerprint, of those that were not settled at once."""
+        return self._twins.get((self.ladder.rungs.arms.control(number), fingerprint))
 
     def advance(self) -> None:
         """Take in what changed."""
@@ -97,7 +101,7 @@ class Progress:
         """A trial was proposed."""
         self._begun += 1
         if not trial.free:
-            self.twins.setdefault(trial.proposed, trial.number)
+            self._twins.setdefault((self.ladder.rungs.arms.control(trial.number), trial.proposed), trial.number)
         if trial.source == "default":
             self.defaults.add(str(trial.config[FAMILY]))
         self.enqueued += trial.source == "enqueued"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
+from isoflop.planning.arms import Arms
 from isoflop.study_spec import Halving, StudySpec
 
 
@@ -22,17 +23,18 @@ class Rungs:
     shares: Sequence[int]
     """Of each bracket, how many trials of a round belong to it."""
     horizon: int
+    arms: Arms
 
     @classmethod
     def of(cls, spec: StudySpec) -> Self:
         """The rungs of a spec."""
-        horizon, halving = spec.fidelity.reports, spec.halving
+        horizon, halving, arms = spec.fidelity.reports, spec.halving, Arms(spec.control)
         if halving is None:
-            return cls(brackets=[()], shares=[1], horizon=horizon)
+            return cls(brackets=[()], shares=[1], horizon=horizon, arms=arms)
         if halving.name == "median":
-            return cls(brackets=[tuple(range(spec.rungs[0], horizon))], shares=[1], horizon=horizon)
+            return cls(brackets=[tuple(range(spec.rungs[0], horizon))], shares=[1], horizon=horizon, arms=arms)
         brackets = [spec.rungs[k:] for k in range(len(spec.rungs) + 1 if halving.name == "hyperband" else 1)]
-        return cls(brackets=brackets, shares=_shares(halving, len(brackets)), horizon=horizon)
+        return cls(brackets=brackets, shares=_shares(halving, len(brackets)), horizon=horizon, arms=arms)
 
     @cached_property
     def levels(self) -> tuple[int, ...]:
@@ -53,8 +55,12 @@ class Rungs:
         return tuple(order)
 
     def bracket(self, number: int) -> int:
-        """The bracket of a trial: a function of its number."""
-        return self._round[number % len(self._round)]
+        """The bracket of a trial: a function of its number within its arm, so that each arm has all brackets."""
+        return self._round[self.arms.place(number) % len(self._round)]
+
+    def group(self, number: int) -> tuple[bool, int]:
+        """With which others a trial is compared: those of its own arm and bracket."""
+        return self.arms.control(number), self.bracket(number)
 
     def rungs(self, number: int) -> tuple[int, ...]:
         """The reports at which a trial may be stopped."""

@@ -1,4 +1,7 @@
-"""The search: the families' defaults, what was enqueued, then suggestions, with halving between rungs."""
+"""The search: the families' defaults, what was enqueued, then suggestions, with halving between rungs.
+
+With a control arm a share of the numbers is drawn at random, beside all that and unseen by it.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,13 @@ from isoflop.errors import SpecError, TrialError
 from isoflop.families import Scalar
 from isoflop.journal.history import History
 from isoflop.plan import Decision, Price, Proposal, Verdict
+from isoflop.planning.arms import Arms
 from isoflop.planning.length import Lengths
 from isoflop.planning.leveller import Leveller
 from isoflop.planning.progress import Progress
 from isoflop.planning.samplers.build import build_sampler
 from isoflop.planning.samplers.protocol import Sampler
-from isoflop.records import Key, State, Trial
+from isoflop.records import CONTROL, Key, State, Trial
 from isoflop.seeds import derive
 from isoflop.space import SearchSpace
 from isoflop.study_spec import Constraint, StudySpec
@@ -97,7 +101,7 @@ class SearchPlan:
         """Trial `number`, settled at once where it breaks a constraint or was trained before."""
         params, source = self._params(number, progress)
         proposal = self.settled(number, params, source=source)
-        twin = progress.twins.get(proposal.fingerprint)
+        twin = progress.twin(number, proposal.fingerprint)
         if proposal.state is None and twin is not None:
             return replace(proposal, state=State.DUPLICATE, reason=f"equal to trial {twin}")
         return proposal
@@ -127,17 +131,32 @@ class SearchPlan:
         )
 
     def _params(self, number: int, progress: Progress) -> tuple[Mapping[str, Scalar], str]:
+        if self._arms.control(number):
+            return self._suggested(self._chance, number, progress), CONTROL
         for family in self.space.families():
             if family not in progress.defaults:
                 return self.space.default(family, stored=self.pixels), "default"
         if progress.enqueued < len(self.spec.enqueue):
             return self.space.complete(self.spec.enqueue[progress.enqueued], stored=self.pixels), "enqueued"
+        return self._suggested(self._sampler, number, progress), self.spec.sampler.name
+
+    def _suggested(self, sampler: Sampler, number: int, progress: Progress) -> Mapping[str, Scalar]:
         seed = derive(self.spec.seed, "suggest", number)
-        return self._sampler(number, progress.view.of(number), seed), self.spec.sampler.name
+        return sampler(self._arms.place(number), progress.view.of(number), seed)
+
+    @cached_property
+    def _arms(self) -> Arms:
+        return Arms(self.spec.control)
 
     @cached_property
     def _sampler(self) -> Sampler:
         return build_sampler(self.spec, self.space)
+
+    @cached_property
+    def _chance(self) -> Sampler:
+        """What draws the control arm."""
+        drawn = self.spec.sampler.model_copy(update={"name": "random"})
+        return build_sampler(self.spec.model_copy(update={"sampler": drawn}), self.space)
 
     @cached_property
     def _leveller(self) -> Leveller | None:

@@ -2,13 +2,15 @@
 
 Trial n starts once trials up to n - L have passed the first rung, and those up to n - L * r / (first rung) - L / 2 a
 later report r, up to the horizon. Its suggestion sees those records and no others, though more may stand in the
-journal. The half of L is for the rungs below, where a trial may have waited.
+journal. The half of L is for the rungs below, where a trial may have waited. Of two arms each sees its own trials
+alone, numbered within it, as though the other were not there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import cached_property
 from typing import overload
 
 from isoflop.plan import Verdict
@@ -41,14 +43,14 @@ class View:
         return all(self.standing.frontier(r) > number - d for r, d in self.distances.items() if number >= d)
 
     def of(self, number: int) -> Sequence[Observation]:
-        """The trials before `number`, as its suggestion sees them, in order."""
+        """The trials of its arm before `number`, as its suggestion sees them, in order and numbered within the arm."""
         if self.spec.asynchronous:
-            return Late(partial(self.now, number))
+            return Late(lambda: self._own(number, self.now(number)))
         if number < len(self._seen):
             self._seen = []
         while len(self._seen) < number:
             self._step(len(self._seen))
-        return [one for one in self._seen if one is not None]
+        return self._own(number, [one for one in self._seen if one is not None])
 
     def reports(self, number: int, by: int) -> int:
         """Up to which report trial `by` sees trial `number`."""
@@ -57,9 +59,17 @@ class View:
         return max((r for r, distance in self.distances.items() if by - number >= distance), default=0)
 
     def now(self, number: int) -> list[Observation]:
-        """The trials before `number` as they stand."""
+        """The trials before `number` as they stand, of both arms."""
         everything = (self._observe(trial, trial.reports, trial.state) for trial in self.standing.trials[:number])
         return [one for one in everything if one is not None]
+
+    def _own(self, number: int, seen: list[Observation]) -> list[Observation]:
+        """Of observations those of a trial's own arm, numbered within it."""
+        arms = self.ladder.rungs.arms
+        if not arms.share:
+            return seen
+        own = [one for one in seen if arms.control(one.number) is arms.control(number)]
+        return [replace(one, number=arms.place(one.number)) for one in own]
 
     def _step(self, last: int) -> None:
         """See one trial more: `last` itself, and at each level the one that has moved there."""

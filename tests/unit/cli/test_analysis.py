@@ -59,7 +59,7 @@ def test_analyze_shows_front_importance_progress_and_cost() -> None:
 @pytest.mark.usefixtures("home")
 def test_analyze_is_json_with_the_keys_of_the_contract() -> None:
     found = json.loads(said("analyze", "s-1", "--over", "val_accuracy", "--over", "parameters", "--json"))
-    assert set(found) == {"study", "objective", "front", "importance", "anytime", "last_tenth", "cost"}
+    assert set(found) == {"study", "objective", "front", "importance", "anytime", "last_tenth", "arms", "cost"}
     assert found["front"]["quantities"] == {"val_accuracy": "maximize", "parameters": "minimize"}
     assert [row["number"] for row in found["front"]["front"]] == [11]
     assert found["front"]["hypervolume"] is None, "all have as many parameters"
@@ -68,6 +68,7 @@ def test_analyze_is_json_with_the_keys_of_the_contract() -> None:
     assert found["cost"]["study"]["flops"] == 13.0
     assert set(found["cost"]["states"]) == {"COMPLETE", "PRUNED"}
     assert len(found["cost"]["trials"]) == 13
+    assert found["arms"] is None
 
 
 @pytest.mark.usefixtures("home")
