@@ -5,9 +5,9 @@
 
 Each study runs the product's own plan with `study.control`, four simulated workers and look-ahead 4, and is compared as
 `isoflop analyze` does: the best of the control arm beside that of the sampler's first trials that are worth as much,
-and of its latest. Differences are in points of accuracy and above 0 where the sampler's arm is better: as the study
-sees them, and of the true accuracies of the two trials that it would pick. 95 % intervals are Student's t over seeds.
-With the random sampler both arms are drawn alike, so its intervals should hold 0.
+and, without halving, of its latest. Differences are in points of accuracy and above 0 where the sampler's arm is
+better: as the study sees them, and of the true accuracies of the two trials that it would pick. 95 % intervals are
+Student's t over seeds. With the random sampler both arms are drawn alike, so its intervals should hold 0.
 
 `cifar10` and `cifar100` are the tables of NAS-Bench-201, without halving: a study sees one of up to three trainings of
 a cell, and a cell costs what its training took on a GPU, for the table has no FLOPs. `toy` is a noisy function of four
@@ -130,7 +130,7 @@ def simulate(study: Study) -> Found:
 
 def _found(study: Study, compared: Arms, history: History) -> Found:
     scale = 100 if study.problem == "toy" else 1
-    parts = {"first": compared.first, "latest": compared.latest}
+    parts = {"first": compared.first} | ({"latest": compared.latest} if compared.latest else {})
 
     def gain(part: Part) -> float | None:
         if part.number is None or compared.control.number is None:
@@ -163,7 +163,7 @@ def summaries(found: Sequence[Found]) -> Iterator[dict[str, Any]]:
             "sampler": sampler,
             "share": share,
             "seeds": len(studies),
-            **{part: _summary(studies, part) for part in PARTS},
+            **{part: _summary(studies, part) for part in PARTS if part in studies[0].said},
         }
 
 
@@ -198,6 +198,7 @@ def lines(rows: Sequence[Mapping[str, Any]], trials: int, seeds: int) -> str:
                 _text(row[part]["true"]),
             )
             for row in rows
+            if part in row
         ]
         title = f"the sampler's {part} trials beside the control arm, {seeds} studies of {trials} trials, equal compute"
         tables.append(f"{title}\n{table(head, cells)}")

@@ -62,7 +62,12 @@ class TableSpace(SearchSpace):
         number = 0
         for place in cells(self.name).at(params):
             number = 5 * number + place
-        known = {"data.name": self.name, "data.digest": data_digest, "model.family": "lenet", "train.reports": 1}
+        known: dict[str, Scalar] = {
+            "data.name": self.name,
+            "data.digest": data_digest,
+            "model.family": "lenet",
+            "train.reports": 1,
+        }
         return TrialConfig.from_params(
             known | {"train.horizon": study.fidelity.horizon, "optim.weight_decay": number / CELLS}
         )

@@ -1,4 +1,4 @@
-"""Stage `report`: the leaderboard as Markdown, and the points of its plots."""
+"""Stage `report`: the leaderboard as Markdown, what the sampler earned, and the points of the plots."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 
-from isoflop.outcome import load_study
+from isoflop.analysis.anytime import Point, anytime
+from isoflop.analysis.arms import arms
+from isoflop.outcome import Study, load_study
 from isoflop.ranking import boards, columns
 from isoflop.records import State, Trial
 from isoflop.table import markdown
@@ -21,11 +23,33 @@ def run() -> None:
         f"# Leaderboard\n\nData {digest}, search `{searched.id}`.\n\n{markdown([columns(row) for row in rows])}"
         for digest, rows in boards(final.store.results(final.id)).items()
     ]
-    write(RESULTS / "leaderboard.md", "\n\n".join(tables) + "\n")
+    write(RESULTS / "leaderboard.md", "\n\n".join([*tables, *earned(searched)]) + "\n")
     (pick,) = {row["pick"] for rows in boards(final.store.results(final.id)).values() for row in rows}
     # The column is what dvc.yaml plots: with another task or objective it has another name.
     write(RESULTS / "plots" / "trials.csv", lines(("family", "log10_flops", pick), points(searched.trials, pick)))
     write(RESULTS / "plots" / "curves.csv", lines(("run", "epoch", pick), curves(final.trials, pick)))
+    head = ("arm", "log10_flops", searched.spec.study.objectives[0].metric)
+    write(RESULTS / "plots" / "anytime.csv", lines(head, progress(searched)))
+
+
+def earned(study: Study) -> Iterable[str]:
+    """What the sampler earned beside the control arm, where the search has one."""
+    compared = arms(study.trials, study.spec.study)
+    if compared is not None:
+        yield "\n".join(["## What the sampler earned", "", *(f"- {line}" for line in compared.lines())])
+
+
+def progress(study: Study) -> Iterable[Sequence[object]]:
+    """The best so far over the log of all training FLOPs so far, of the whole search and of each arm."""
+    spec = study.spec.study
+    compared = arms(study.trials, spec)
+    curves: dict[str, Sequence[Point]] = {"search": anytime(study.trials, spec.objectives[0], spec.constraints)}
+    if compared is not None:
+        curves["control"], curves[compared.sampler] = compared.curves
+    for name, curve in curves.items():
+        for point in curve:
+            if point.best is not None:
+                yield name, math.log10(point.flops), point.best
 
 
 def points(trials: Iterable[Trial], metric: str) -> Iterable[Sequence[object]]:

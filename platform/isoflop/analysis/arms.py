@@ -47,8 +47,9 @@ class Arms:
     """The control arm's first trials; all of them unless it spent more."""
     first: Part
     """The sampler's first trials."""
-    latest: Part
-    """The sampler's last trials: what it chose once it had learned."""
+    latest: Part | None
+    """The sampler's last trials: what it chose once it had learned. None with halving, which judges late trials against
+    more others than the control arm's, so that they would look better whoever chose them."""
     curves: tuple[Sequence[Point], Sequence[Point]]
     """How each arm stood at any time, the control's first."""
 
@@ -66,7 +67,7 @@ class Arms:
             "flops": self.flops,
             "control": asdict(self.control),
             "first": asdict(self.first) | {"gain": self.gain(self.first)},
-            "latest": asdict(self.latest) | {"gain": self.gain(self.latest)},
+            "latest": self.latest and asdict(self.latest) | {"gain": self.gain(self.latest)},
             "anytime": {"control": control, "sampler": sampler},
         }
 
@@ -76,9 +77,10 @@ class Arms:
         yield (
             f"{quantity(self.flops)} training FLOPs of each arm: best {metric} of {_trials(self.control)} drawn at "
             f"random {_best(self.control)}, of the first {_trials(self.first)} of {self.sampler} {_best(self.first)} "
-            f"({self._said(self.first)}), of its latest {_trials(self.latest)} {_best(self.latest)} "
-            f"({self._said(self.latest)})"
+            f"({self._said(self.first)})"
         )
+        if self.latest is not None:
+            yield (f"as much of its latest: of {_trials(self.latest)} {_best(self.latest)} ({self._said(self.latest)})")
         if self.first.trials <= self.startup:
             yield f"{self.sampler} learns from {self.startup} trials on, so its first ones were drawn blindly too"
         yield "one study is one draw, whose difference may be luck: docs/search.md tells how often it is"
@@ -99,16 +101,18 @@ def arms(trials: Iterable[Trial], spec: StudySpec) -> Arms | None:
         return None
     objective, limits = spec.objectives[0], spec.constraints
     flops = min(spent(control).flops, spent(chosen).flops)
-    parts = [_worth(some, flops) for some in (control, chosen, chosen[::-1])]
-    found = [_part(some, objective, limits) for some in parts]
+
+    def part(some: Sequence[Trial]) -> Part:
+        return _part(_worth(some, flops), objective, limits)
+
     return Arms(
         sampler=spec.sampler.name,
         objective=objective,
         startup=0 if spec.sampler.name in BLIND else spec.sampler.startup,
         flops=flops,
-        control=found[0],
-        first=found[1],
-        latest=found[2],
+        control=part(control),
+        first=part(chosen),
+        latest=None if spec.halving else part(chosen[::-1]),
         curves=(anytime(control, objective, limits), anytime(chosen, objective, limits)),
     )
 

@@ -8,10 +8,12 @@ import pytest
 
 from isoflop.analysis.arms import Arms, arms
 from isoflop.records import State, Trial
-from isoflop.study_spec import StudySpec
+from isoflop.study_spec import Halving, StudySpec
 from tests.unit.analysis.test_anytime import trial
 
-SPEC = StudySpec.model_validate({"name": "s", "control": 0.4, "sampler": {"name": "tpe", "startup": 2}})
+SPEC = StudySpec.model_validate(
+    {"name": "s", "control": 0.4, "sampler": {"name": "tpe", "startup": 2}, "halving": None}
+)
 
 
 def compared(trials: list[Trial], **study: Any) -> Arms:
@@ -44,6 +46,7 @@ def test_arms_are_compared_at_the_lesser_ones_compute():
     assert found.flops == 50.0, "20 and 30 of the control arm; what was given counts for none"
     assert (found.control.trials, found.control.flops, found.control.best) == (2, 50.0, 0.72)
     assert (found.first.trials, found.first.flops, found.first.best) == (2, 40.0, 0.65)
+    assert found.latest is not None
     assert (found.latest.trials, found.latest.flops, found.latest.best) == (2, 40.0, 0.85)
     assert found.gain(found.first) == pytest.approx(-0.07)
     assert found.gain(found.latest) == pytest.approx(0.13)
@@ -66,20 +69,29 @@ def test_a_trial_belongs_to_what_is_nearer():
 
 def test_less_is_better_where_the_objective_says_so():
     found = compared(TRIALS, objectives=StudySpec.model_validate({"name": "s", "objectives": ["val_loss"]}).objectives)
+    assert found.latest is not None
     assert found.gain(found.first) == pytest.approx(-0.07)
     assert found.gain(found.latest) == pytest.approx(0.13)
 
 
+def test_with_halving_nothing_is_said_of_the_latest():
+    found = compared(TRIALS, halving=Halving())
+    assert found.latest is None
+    assert found.to_dict()["latest"] is None
+    assert not any("latest" in line for line in found.lines())
+
+
 def test_words_say_who_is_better_and_how_little_one_study_says():
-    first, blind, luck = compared(TRIALS).lines()
+    first, latest, blind, luck = compared(TRIALS).lines()
     assert first == (
         "50 training FLOPs of each arm: best val_accuracy of 2 trials drawn at random 0.72, "
-        "of the first 2 trials of tpe 0.65 (0.07 worse), of its latest 2 trials 0.85 (0.13 better)"
+        "of the first 2 trials of tpe 0.65 (0.07 worse)"
     )
+    assert latest == "as much of its latest: of 2 trials 0.85 (0.13 better)"
     assert "learns from 2 trials on" in blind
     assert "one draw" in luck
-    assert len([*compared(TRIALS, sampler=SPEC.sampler.model_copy(update={"startup": 1})).lines()]) == 2
-    assert len([*compared(TRIALS, sampler=SPEC.sampler.model_copy(update={"name": "random"})).lines()]) == 2
+    assert len([*compared(TRIALS, sampler=SPEC.sampler.model_copy(update={"startup": 1})).lines()]) == 3
+    assert len([*compared(TRIALS, sampler=SPEC.sampler.model_copy(update={"name": "random"})).lines()]) == 3
 
 
 def test_json_has_both_curves_and_gains():
@@ -87,6 +99,7 @@ def test_json_has_both_curves_and_gains():
     assert set(found) == {"sampler", "flops", "control", "first", "latest", "anytime"}
     assert found["latest"]["gain"] == pytest.approx(0.13)
     assert [point["best"] for point in found["anytime"]["sampler"]] == [0.6, 0.65, 0.9, 0.9]
+    assert found["control"] == {"trials": 2, "flops": 50.0, "number": 4, "best": 0.72}
 
 
 def test_nothing_is_said_without_both_arms():
