@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from isoflop.cleaning import Cleaning
+from isoflop.energy import told
 from isoflop.errors import IsoflopError, LeaseError, StateError
 from isoflop.home import Home
 from isoflop.journal.sqlite import SqliteJournal
@@ -80,6 +81,8 @@ def _packages() -> Iterator[Finding]:
 def _machine() -> Iterator[Finding]:
     yield Finding(what="processor", found=hardware())
     yield Finding(what="accelerator", found=_accelerator())
+    found, remedy = told()
+    yield Finding(what="energy", found=found, remedy=remedy)
 
 
 def _accelerator() -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from isoflop.config import TrialConfig
 from isoflop.crashpoints import crash
+from isoflop.energy import Meter, meter
 from isoflop.fellows import Leader, Repeated, Told
 from isoflop.joblog import JobLog, forget_warnings
-from isoflop.models.latency import measure_latency
+from isoflop.models.latency import fastest, measure_latency
 from isoflop.records import Artifact, Job, Record
 from isoflop.trained import open_for
-from isoflop.training.team import Run
+from isoflop.training.team import Run, Team
 from isoflop.trial import run_trial
 
 
@@ -29,9 +33,11 @@ class JobTraining:
     def __next__(self) -> Record:
         """Train up to the next report."""
         with self.log.capture():
-            record = next(self.begin())
+            run = self.begin()
+            with self._meter:
+                record = next(run)
         self.log.note(_said(record))
-        return record
+        return replace(record, measured={**record.measured, **self._meter.joules()})
 
     def save(self, report: int) -> object:
         """Write a checkpoint after a report."""
@@ -61,6 +67,15 @@ class JobTraining:
             )
         self.log.note(str(found))
         return found.to_dict()
+
+    @cached_property
+    def _meter(self) -> Meter:
+        """What counts its energy, in whichever processes it runs."""
+        gpus = self.config.train.devices if fastest().type == "cuda" else 0
+        return meter(self._pids, gpus=gpus)
+
+    def _pids(self) -> Sequence[int]:
+        return [os.getpid(), *(self._run.pids() if isinstance(self._run, Team) else [])]
 
     def begin(self) -> Run:
         """The training, begun or gone on with when it is first asked for."""

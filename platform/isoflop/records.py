@@ -69,8 +69,9 @@ class Record:
     metrics: Mapping[str, float]
     """Deterministic: equal configuration, seed and threads give equal values."""
     measured: Mapping[str, float] = field(default_factory=dict)
-    """Not deterministic: `seconds` since the last report, `images_per_second`, `memory` in bytes. `stopped` is 1 where
-    no step was taken, for the training was stopped early and repeats its best report."""
+    """Not deterministic: `seconds` since the last report, `images_per_second`, `memory` in bytes, and where the machine
+    tells them `joules_cpu` and `joules_gpu` since the last report (`energy.py`). `stopped` is 1 where no step was
+    taken, for the training was stopped early and repeats its best report."""
 
     observed: Mapping[str, float] = field(default_factory=dict)
     """What the last step showed of the net, where it was looked at: gradients, dead units, activations by group."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
 from isoflop.config import TrialConfig
+from isoflop.energy import Domain, meter
 from isoflop.errors import DataError, DivergedError, SpecError, TrialError
 from isoflop.home import Home
 from isoflop.job import open_job
@@ -15,6 +18,7 @@ from isoflop.joblog import read
 from isoflop.models.registry import register
 from isoflop.records import Job, Key
 from isoflop.trained import Facts, load_net, normalize, predict_split
+from isoflop.training.team import Team
 from isoflop.trial import run_trial
 
 CPU = torch.device("cpu")
@@ -163,8 +167,8 @@ def test_every_report_says_what_memory_the_training_took(home: Home):
     assert taken[16.0] > taken[1.0] + 20e6
 
 
-def job(family: str, home: Home, tmp_path: Path, **fields: object) -> Job:
-    made = config(family, **{"train.horizon": 0.5})
+def job(family: str, home: Home, tmp_path: Path, devices: int = 1, **fields: object) -> Job:
+    made = config(family, **{"train.horizon": 0.5, "train.devices": devices})
     return Job(
         study="s",
         key=Key(trial=7),
@@ -193,6 +197,32 @@ def test_a_job_tells_its_log_how_far_it_is(home: Home, tmp_path: Path):
     assert "val_accuracy 0." in said[1]
     assert said[2:4] == ["begin with seed 3", f"go on after step {first.begin().step}"]
     assert [line[:8] for line in said[4:]] == ["report 2", "report 3", "finished"]
+
+
+def test_a_job_tells_its_joules_where_the_machine_does(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    package = tmp_path / "powercap" / "intel-rapl:0"
+    package.mkdir(parents=True)
+    for name, text in (("name", "package-0"), ("max_energy_range_uj", str(10**9)), ("energy_uj", "0")):
+        (package / name).write_text(text)
+    counted = iter(range(0, 10**9, 100 * 10**6))
+    monkeypatch.setattr(Domain, "joules", lambda _: next(counted) / 1e6)
+    plain = open_job(job("resnet", home, tmp_path))
+    record = next(plain)
+    assert "joules_cpu" not in record.measured
+    monkeypatch.setattr("isoflop.job.meter", partial(meter, place=package.parent))
+    metered = next(open_job(job("resnet", home, tmp_path)))
+    assert 0 < metered.measured["joules_cpu"] <= 100
+    assert metered.measured.keys() - {"joules_cpu"} == record.measured.keys()
+    assert metered.metrics == record.metrics
+
+
+def test_the_energy_of_a_job_on_several_devices_is_that_of_all_its_processes(home: Home, tmp_path: Path):
+    training = open_job(job("lenet", home, tmp_path, devices=2))
+    team = training.begin()
+    assert isinstance(team, Team)
+    assert training._pids() == [os.getpid(), *team.pids()]
+    assert len(training._pids()) == 3
+    team.close()
 
 
 def test_what_a_job_prints_and_how_it_fails_stands_in_its_log(

@@ -1,4 +1,4 @@
-"""What trainings cost: FLOPs, device-seconds and memory of a trial, and sums of them by family and state."""
+"""What trainings cost: FLOPs, device-seconds, energy and memory of a trial, and sums of them by family and state."""
 
 from __future__ import annotations
 
@@ -25,6 +25,17 @@ class Cost:
     """Images that were trained on, each as often as it was seen."""
     memory: float = field(default=0.0)
     """Bytes at the highest, of the one that took most."""
+    joules_cpu: float | None = None
+    """Of processors and their memory, as far as it was told; none where it was of no training."""
+    joules_gpu: float | None = None
+    """Of GPUs, likewise."""
+    metered: int = 0
+    """Trainings of which some energy was told at every report."""
+
+    @property
+    def joules(self) -> float | None:
+        """What was told, together."""
+        return _sum(self.joules_cpu, self.joules_gpu)
 
     @classmethod
     def of(cls, trial: Trial) -> Self:
@@ -40,6 +51,9 @@ class Cost:
             device_seconds=seconds * int(trial.config.get("train.devices", 1) or 1),
             images=last.images,
             memory=max(record.measured.get("memory", 0.0) for record in trial.records),
+            joules_cpu=_told(trial, "joules_cpu"),
+            joules_gpu=_told(trial, "joules_gpu"),
+            metered=int(all({"joules_cpu", "joules_gpu"} & record.measured.keys() for record in trial.records)),
         )
 
     def __add__(self, other: Cost) -> Cost:
@@ -51,6 +65,9 @@ class Cost:
             device_seconds=self.device_seconds + other.device_seconds,
             images=self.images + other.images,
             memory=max(self.memory, other.memory),
+            joules_cpu=_sum(self.joules_cpu, other.joules_cpu),
+            joules_gpu=_sum(self.joules_gpu, other.joules_gpu),
+            metered=self.metered + other.metered,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,6 +88,17 @@ def by_family(trials: Iterable[Trial]) -> dict[str, Cost]:
 def by_state(trials: Iterable[Trial]) -> dict[str, Cost]:
     """What the trials in each state cost, the dearest first: what went into trials that were cut, and what failed."""
     return _grouped(trials, lambda trial: str(trial.state))
+
+
+def _told(trial: Trial, name: str) -> float | None:
+    """What was measured of a trial, over the reports that have it; none where none has."""
+    found = [record.measured[name] for record in trial.records if name in record.measured]
+    return sum(found) if found else None
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    """Of what is known."""
+    return one if other is None else other if one is None else one + other
 
 
 def _grouped(trials: Iterable[Trial], group: Callable[[Trial], str]) -> dict[str, Cost]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from isoflop.tracking.store import Store
 
 Split = Literal["val", "test"]
+JOULES = {"joules_cpu": "processors", "joules_gpu": "GPUs"}
+"""Whose energy each measure is."""
 
 
 def analyze(
@@ -129,12 +131,28 @@ def _cost(cost: Mapping[str, Any]) -> None:
             "FLOPs": amount(row["flops"]),
             "device-seconds": round(row["device_seconds"], 1),
             "images": row["images"],
+            "energy": _energy(row),
             "memory": amount(row["memory"], "B"),
         }
         for row in rows
     ]
     _titled("what it cost, in all, by family and by state", shown, tuple(shown[0]))
     typer.echo(f"{cost['study']['wall_seconds']:,.0f} seconds from its first event to its last")
+    typer.echo(_metered(cost["study"]))
+
+
+def _energy(cost: Mapping[str, Any]) -> str:
+    parts = [cost[key] for key in JOULES if cost[key] is not None]
+    return amount(sum(parts), "J") if parts else "-"
+
+
+def _metered(cost: Mapping[str, Any]) -> str:
+    """Whose energy is known."""
+    parts = [f"{amount(cost[key], 'J')} of {what}" for key, what in JOULES.items() if cost[key] is not None]
+    if not parts:
+        return "no machine told its energy: isoflop doctor says why of this one"
+    some = f"{cost['metered']} of {cost['trials']} trainings whose energy is known throughout"
+    return f"energy: {' and '.join(parts)}; {some}"
 
 
 def _titled(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -103,3 +104,25 @@ def test_cost_is_that_of_the_latest_record_and_sums_by_family_and_state() -> Non
     assert states["PRUNED"].flops == 10.0
     assert states["DUPLICATE"] == Cost()
     assert sum(states.values(), Cost()) == whole
+
+
+def test_energy_is_summed_where_it_was_told() -> None:
+    told = [measured(0, {"joules_cpu": 3.0, "joules_gpu": 5.0}), measured(1, {"joules_cpu": 2.0}), measured(2, {})]
+    assert [(one.joules_cpu, one.joules_gpu, one.joules, one.metered) for one in map(Cost.of, told)] == [
+        (6.0, 10.0, 16.0, 1),
+        (4.0, None, 4.0, 1),
+        (None, None, None, 0),
+    ]
+    whole = spent(told)
+    assert (whole.joules_cpu, whole.joules_gpu, whole.metered, whole.trials) == (10.0, 10.0, 2, 3)
+    assert by_family(told)["resnet"] == whole
+    half = measured(0, {"joules_cpu": 3.0})
+    half = replace(half, records=(half.records[0], replace(half.records[1], measured={})))
+    assert (Cost.of(half).joules, Cost.of(half).metered) == (3.0, 0), "a part of it was told"
+    assert spent(TRIALS).joules is None
+
+
+def measured(number: int, more: dict[str, float]) -> Trial:
+    """A trial of two reports, each with more that was measured."""
+    made = trial(number, [0.5, 0.6], State.COMPLETE)
+    return replace(made, records=tuple(replace(one, measured={**one.measured, **more}) for one in made.records))

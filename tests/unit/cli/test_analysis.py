@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from isoflop.evaluation.report import report_of
 from isoflop.journal.event import ARTIFACTS, Kind
 from isoflop.journal.sqlite import SqliteJournal
 from isoflop.records import State
-from tests.made_up import CONFIG, Writer
+from tests.made_up import CONFIG, Writer, record
 
 SPACE = {"model.family": "resnet", "optim.lr": {"float": [1e-4, 1e-1], "log": True}}
 SPEC = {"space": SPACE, "study": {"name": "digits", "data": "digits"}}
@@ -54,6 +55,7 @@ def test_analyze_shows_front_importance_progress_and_cost() -> None:
     assert "best val_accuracy so far" in text
     assert "gain of the last tenth of all trials, 2 trials, is 0.03" in text
     assert "PRUNED" in text
+    assert "no machine told its energy: isoflop doctor says why of this one" in text
 
 
 @pytest.mark.usefixtures("home")
@@ -69,6 +71,29 @@ def test_analyze_is_json_with_the_keys_of_the_contract() -> None:
     assert set(found["cost"]["states"]) == {"COMPLETE", "PRUNED"}
     assert len(found["cost"]["trials"]) == 13
     assert found["arms"] is None
+
+
+def test_analyze_tells_what_the_sampler_earns_and_what_energy_is_known(home: Path) -> None:
+    study = {**SPEC["study"], "control": 0.5, "halving": None}
+    writer = Writer(SqliteJournal(home / "journal.sqlite"), "s-2", spec={"space": SPACE, "study": study})
+    for number, value in enumerate([0.5, 0.6, 0.8, 0.55]):
+        facts = {"config": CONFIG, "source": "control" if number % 2 else "additive"}
+        writer.trial(number, [value], State.COMPLETE, **facts)
+    metered = replace(record(1, 0.7), measured={"joules_cpu": 1500.0, "joules_gpu": 500.0})
+    writer.trial(4, (), config=CONFIG, source="additive")
+    writer.write(Kind.RECORD, 4, index=1, payload=metered.to_dict())
+    writer.write(Kind.END, 4, payload={"state": "COMPLETE", "reason": ""})
+    text = said("analyze", "s-2")
+    assert "what the sampler earns beside the control arm" in text
+    assert "of 2 trials drawn at random 0.6, of the first 2 trials of additive 0.8 (0.2 better)" in text
+    assert "one study is one draw" in text
+    assert "2 kJ" in text
+    assert "energy: 1.5 kJ of processors and 500 J of GPUs; 1 of 5 trainings whose energy is known throughout" in text
+    found = json.loads(said("analyze", "s-2", "--json"))
+    assert found["arms"]["first"]["gain"] == pytest.approx(0.2)
+    assert found["arms"]["latest"]["best"] == pytest.approx(0.8)
+    assert found["cost"]["study"]["joules_cpu"] == 1500.0
+    assert [row["joules_gpu"] for row in found["cost"]["trials"]] == [None] * 4 + [500.0]
 
 
 @pytest.mark.usefixtures("home")
