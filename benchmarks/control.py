@@ -13,7 +13,7 @@ Student's t over seeds. With the random sampler both arms are drawn alike, so it
 a cell, and a cell costs what its training took on a GPU, for the table has no FLOPs. `toy` is a noisy function of four
 parameters with halving by 3 over 9 reports.
 
-Time: about 12 minutes on 2 shared cores, 40 seconds with --quick.
+Time: about 12 minutes on 2 shared cores, one with --quick.
 """
 
 from __future__ import annotations
