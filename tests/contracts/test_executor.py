@@ -17,7 +17,7 @@ from isoflop.execution.training import Open
 from isoflop.journal.event import Event, Kind
 from isoflop.journal.history import History
 from isoflop.journal.memory import MemoryJournal
-from isoflop.records import Key, State
+from isoflop.records import CONTROL, Key, State
 from isoflop.study_spec import Resources
 from tests.scripted import (
     REPORTS,
@@ -130,6 +130,14 @@ def test_finished_trials_are_not_run_again(executor: Executor, tmp_path: Path):
         executor.run(plan(**PLAN), recorder, Desk(tmp_path), open_scripted)
         assert recorder.history.trials[Key(trial=0)].state.final
     assert told == []
+
+
+def test_a_control_arm_has_the_same_trials_everywhere(executor: Executor, tmp_path: Path):
+    wanted = {"control": 0.4, "sampler": {"name": "additive", "startup": 4}}
+    history = run(executor, tmp_path / "here", **wanted)
+    assert table(history) == table(run(InlineExecutor(), tmp_path / "inline", **wanted))
+    drawn = [trial.number for trial in history.trials.values() if trial.source == CONTROL]
+    assert sorted(drawn)[:4] == [2, 4, 7, 9]
 
 
 def test_latencies_are_measured_first_and_alone(executor: Executor, tmp_path: Path):
