@@ -22,7 +22,7 @@ from isoflop.journal.event import ARTIFACTS, Event, Kind
 from isoflop.records import Key, Record
 from isoflop.tracking.hits import tags_of
 from isoflop.tracking.mlflow_tracker import MlflowTracker
-from isoflop.tracking.projection import INHERITED, SEQ, Metric, Update, project
+from isoflop.tracking.projection import INHERITED, SEQ, STUDY_RUN, Metric, Update, project
 
 SEARCH, TOP, SEEDS, REPORTS = 1_000, 3, 3, 9
 EVERY = 10
@@ -100,11 +100,15 @@ class Filler:
         self.tracker.sync(study, events)
 
     def bulk(self, study: str, events: Sequence[Event]) -> None:
-        """Write the same: the study's own run by the writer, those of its trials as rows."""
+        """Write the same: a search's own run by the writer and those of its trials as rows; finalists by the writer."""
+        projection = project(events)
+        if projection.several:
+            self.write(study, events)
+            return
         self.write(study, [event for event in events if event.trial < 0])
         with closing(sqlite3.connect(self.database)) as connection, connection:
             parent = Parent.of(connection, study)
-            for key, update in project(events).trials.items():
+            for key, update in projection.trials.items():
                 for split, path in update.predictions.items():
                     update.tags |= _hits(self.folder / path, split)
                 for table, rows in parent.rows(key, update).items():
@@ -185,6 +189,7 @@ class Parent:
             "isoflop.replicate": str(key.replicate),
             "mlflow.runName": name,
             "mlflow.parentRunId": self.run,
+            STUDY_RUN: self.run,
         }
         shared = (*INHERITED, "mlflow.source.name", "mlflow.source.type")
         return {tag: self.tags[tag] for tag in shared if tag in self.tags} | own | update.tags

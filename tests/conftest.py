@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, settings
 
 from isoflop.data import prepare
 from isoflop.home import Home
+from tests.postgres import MISSING, binaries
 
+os.environ.pop("MLFLOW_TRACKING_URI", None)  # records of tests go to the folders of tests
 os.environ.update(
     {
         "DO_NOT_TRACK": "1",
@@ -41,12 +43,24 @@ MACHINE = (
 """Tests that start Ray, servers or a browser, or watch processes die."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what takes the whole machine; all else can run in several processes at once (`-m "not machine" -n 2`)."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what takes the whole machine; all else can run in several processes at once (`-m "not machine" -n 2`).
+
+    What needs PostgreSQL is deselected where it is not installed.
+    """
     root = Path(__file__).parent
     for item in items:
         if item.path.relative_to(root).as_posix().startswith(MACHINE):
             item.add_marker(pytest.mark.machine)
+    if binaries() is None:
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("postgres")])
+        items[:] = [item for item in items if not item.get_closest_marker("postgres")]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was not run, and why."""
+    if binaries() is None:
+        terminalreporter.write_line(MISSING)
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ from isoflop.provenance import code_version
 from isoflop.records import Job, Key, Trial
 from isoflop.retention import Shelf, retain
 from isoflop.study_spec import StudySpec
+from isoflop.tracking.address import tracking_uri
 from isoflop.tracking.background import tracked
 from isoflop.tracking.remote import tracked_remotely
 
@@ -40,7 +41,7 @@ class Bench:
     address: str | None = None
     """A Ray cluster to join; none means one on this machine."""
     tracking_uri: str | None = None
-    """MLflow's server or database; none means the one in the state folder."""
+    """MLflow's server or database; none means MLFLOW_TRACKING_URI, else the one in the state folder."""
     listeners: Sequence[Listener] = ()
 
     @classmethod
@@ -64,7 +65,7 @@ class Bench:
     @property
     def mlflow(self) -> str:
         """MLflow's server or database."""
-        return self.tracking_uri or f"sqlite:///{self.home.mlflow}"
+        return self.tracking_uri or tracking_uri(self.home)
 
     def tracker(self, study: str) -> AbstractContextManager[Listener]:
         """Writes a study's records to MLflow while the context lasts: from a thread inline, else from a process."""

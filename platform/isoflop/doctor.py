@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 
 from isoflop.cleaning import Cleaning
@@ -15,13 +15,24 @@ from isoflop.errors import IsoflopError, LeaseError, StateError
 from isoflop.home import Home
 from isoflop.journal.sqlite import SqliteJournal
 from isoflop.provenance import hardware, holder, versions
-from isoflop.tracking.abandoned import count_runs, end_runs, running_runs
+from isoflop.tracking.address import local_file, open_tracker, tracking_uri
+from isoflop.tracking.audit import Flaw, What
+from isoflop.tracking.mending import Mended, find
+from isoflop.tracking.mending import mend as mend_study
+from isoflop.tracking.redaction import hide_userinfo
 from isoflop.tracking.store import Store
 
 PACKAGES = ("isoflop", "torch", "torchvision", "timm", "ray", "optuna", "mlflow", "dvc", "streamlit")
 ROOM = 2e9
 """Bytes that should be free for checkpoints and artifacts."""
 FIX = "run: isoflop doctor --fix"
+WRITE = "isoflop track"
+FLAWS = {
+    What.RUNNING: "are shown as running, and nobody runs it",
+    What.SURPLUS: "are too many",
+    What.WRONG: "have other parameters than the journal",
+    What.GAP: "are missing or lack something",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +61,7 @@ def examine(home: Home | None = None) -> list[Finding]:
 
 
 def mend(home: Home | None = None) -> list[str]:
-    """End runs that MLflow shows as running though nobody runs them, and give stale leases back; what was done."""
+    """Give stale leases back, and make MLflow's records what the journal says; what was done, a line each."""
     place = home or Home.find()
     if not place.journal.exists():
         return []
@@ -62,14 +73,20 @@ def mend(home: Home | None = None) -> list[str]:
         except LeaseError:
             continue  # somebody has just begun to run it
         done.append(f"study {lease.study}: the lease of {lease.holder} was given back")
-    runs = _abandoned(place, journal) if place.mlflow.exists() else {}
-    if runs:
-        store = Store(journal, place.path)
-        end_runs(
-            place.mlflow, place.mlflow_artifacts, {run: store.history(study).updated for run, study in runs.items()}
-        )
-        done.append(f"{len(runs)} runs ended in MLflow")
-    return done
+    return done + [str(mended) for mended in track(place, journal) if mended.changed]
+
+
+def track(home: Home, journal: SqliteJournal, *studies: str, uri: str | None = None) -> Iterator[Mended]:
+    """Make the records of studies what the journal says, by default of all that nobody runs; what was done to each.
+
+    Raises `LeaseError` where somebody runs one that is named, `StateError` where records cannot be reached.
+    """
+    chosen = studies or [study for study in journal.studies() if journal.running(study) is None]
+    if not chosen:
+        return
+    with closing(open_tracker(home, uri or tracking_uri(home))) as tracker:
+        for study in chosen:
+            yield mend_study(tracker, journal, study, holder=holder())
 
 
 def _packages() -> Iterator[Finding]:
@@ -140,30 +157,40 @@ def _journal(home: Home) -> Iterator[Finding]:
 
 
 def _mlflow(home: Home) -> Iterator[Finding]:
-    if not home.mlflow.exists():
-        yield Finding(what="mlflow", found="no records yet")
-        return
+    uri = tracking_uri(home)
+    file = local_file(uri)
     try:
-        runs = count_runs(home.mlflow)
         journal = SqliteJournal.open_readonly(home.journal) if home.journal.exists() else None
-        left = _abandoned(home, journal) if journal else {}
-    except sqlite3.Error as error:
-        remedy = f"move {home.mlflow} away and write it anew: isoflop resume STUDY"
-        yield Finding(what="mlflow", found=f"unreadable ({error})", good=False, remedy=remedy)
-        return
+        studies = journal.studies() if journal else ()
     except StateError:
-        left = {}  # the journal's own line tells
-    writable = os.access(home.mlflow, os.W_OK)
-    yield Finding(what="mlflow", found=f"{runs} runs", good=writable, remedy="" if writable else "make it writable")
-    for study in sorted(set(left.values())):
-        many = sum(one == study for one in left.values())
-        found = f"{many} runs of study {study} are shown as running, and nobody runs it"
-        yield Finding(what="mlflow", found=found, good=False, remedy=FIX)
+        return  # the journal's own line tells
+    if journal is None or (file is not None and not file.exists()):
+        remedy = f"written anew by: {WRITE}" if studies else ""
+        yield Finding(
+            what="mlflow", found="no records" if studies else "no records yet", good=not studies, remedy=remedy
+        )
+        return
+    idle = [study for study in studies if journal.running(study) is None]
+    try:
+        with closing(open_tracker(home, uri)) as tracker:
+            flaws = {study: find(tracker, journal, study) for study in idle}
+    except StateError as error:
+        remedy = f"move {file} away, then run: {WRITE}" if file else f"records wait in the journal; then run: {WRITE}"
+        yield Finding(what="mlflow", found=str(error), good=False, remedy=remedy)
+        return
+    writable = file is None or os.access(file, os.W_OK)
+    found = f"records of {len(idle)} studies at {hide_userinfo(uri)} were held against the journal"
+    yield Finding(what="mlflow", found=found, good=writable, remedy="" if writable else "make it writable")
+    for study, some in flaws.items():
+        yield from _flaws(study, some)
 
 
-def _abandoned(home: Home, journal: SqliteJournal) -> dict[str, str]:
-    """Studies of this journal by the runs that MLflow shows as running though nobody runs them."""
-    known = set(journal.studies())
-    runs = running_runs(home.mlflow)
-    idle = {study for study in known.intersection(runs.values()) if journal.running(study) is None}
-    return {run: study for run, study in runs.items() if study in idle}
+def _flaws(study: str, flaws: Sequence[Flaw]) -> Iterator[Finding]:
+    """A line for each kind of what is wrong with the records of a study."""
+    for what, words in FLAWS.items():
+        some = [flaw for flaw in flaws if flaw.what is what]
+        if some:
+            first = some[0]
+            whose = study if first.place is None else f"{study}/{first.place}"
+            found = f"{len(some)} runs of study {study} {words} ({whose} {first.detail})"
+            yield Finding(what="mlflow", found=found, good=False, remedy=FIX)

@@ -22,13 +22,16 @@ from isoflop.tracking.cache.rest import RestSource
 from isoflop.tracking.cache.served import Served
 from isoflop.tracking.cache.source import Source
 from isoflop.tracking.cache.sql import SqlSource
-from isoflop.tracking.mlflow_tracker import MlflowTracker, create_database
+from isoflop.tracking.mlflow_connection import create_database
+from isoflop.tracking.mlflow_tracker import MlflowTracker
 from isoflop.tracking.reads import Reads
 from isoflop.tracking.store import Store
 from tests.made_up import CONFIG, DATA, Writer
-from tests.places import empty, postgres, serving
+from tests.places import empty, serving
+from tests.postgres import postgres
 
 IMAGES = 400
+PLACES = ["journal", "cached journal", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres), "server"]
 EQUAL = {"flops": 2.0e6, "by": "width"}
 
 
@@ -89,7 +92,7 @@ def cluster() -> Iterator[str]:
         yield uri
 
 
-@pytest.fixture(params=["journal", "cached journal", "sqlite", "postgresql", "server"])
+@pytest.fixture(params=PLACES)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     made = make(request, tmp_path / "a folder's name", MemoryJournal())
     yield made

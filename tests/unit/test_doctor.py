@@ -12,7 +12,8 @@ from contextlib import closing
 
 import pytest
 
-from isoflop.doctor import examine, mend
+from isoflop.doctor import examine, mend, track
+from isoflop.errors import LeaseError
 from isoflop.home import Home
 from isoflop.journal.event import Kind
 from isoflop.journal.sqlite import SqliteJournal
@@ -45,7 +46,7 @@ def left(tmp_path_factory):
     ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
     ended.wait()
     journal.acquire("killed", f"{socket.gethostname()}:{ended.pid}", 60)
-    journal.acquire("live", f"{socket.gethostname()}:{os.getpid()}", 60)
+    journal.acquire("live", f"{socket.gethostname()}:{os.getppid()}", 60)
     checkpoint = home.checkpoints("killed", Key(trial=0)) / "000001-0123456789abcdef.pt"
     checkpoint.parent.mkdir(parents=True)
     checkpoint.write_bytes(b"x" * 2_000_000)
@@ -60,26 +61,29 @@ def lines(home: Home) -> list[str]:
 
 def statuses(home: Home) -> dict[str, str]:
     with closing(sqlite3.connect(home.mlflow)) as database:
-        return dict(database.execute("SELECT name, status FROM runs").fetchall())
+        return dict(database.execute("SELECT name, status FROM runs WHERE lifecycle_stage = 'active'").fetchall())
 
 
 def test_what_is_left_is_found_and_then_mended(left):
     found = lines(left)
-    holder = f"{socket.gethostname()}:{os.getpid()}"
+    holder = f"{socket.gethostname()}:{os.getppid()}"
     assert any("killed was left" in line and line.endswith("; go on: isoflop resume killed") for line in found)
     assert f"ok   study          live is run by {holder}" in found
     assert any(
         "lease" in line and "holds study killed and is gone; run: isoflop doctor --fix" in line for line in found
     )
     assert (
-        "BAD  mlflow         2 runs of study killed are shown as running, and nobody runs it; "
-        "run: isoflop doctor --fix" in found
+        "BAD  mlflow         2 runs of study killed are shown as running, and nobody runs it "
+        "(killed is shown as running); run: isoflop doctor --fix" in found
     )
     assert "ok   leftovers      1 things that nobody needs, 2.0 MB; run: isoflop gc" in found
     assert not any("study live are shown" in line for line in found)
 
     ended = SqliteJournal(left.journal).stale()[0].holder
-    assert mend(left) == [f"study killed: the lease of {ended} was given back", "2 runs ended in MLflow"]
+    assert mend(left) == [
+        f"study killed: the lease of {ended} was given back",
+        "study killed: 3 runs in MLflow, 2 ended",
+    ]
     assert statuses(left) == {
         "killed": "KILLED",
         "killed/0": "FINISHED",
@@ -102,6 +106,46 @@ def test_what_is_left_is_found_and_then_mended(left):
     tracker.sync("killed", journal.read("killed"))
     tracker.close()
     assert [statuses(left)[run] for run in ("killed", "killed/1")] == ["RUNNING", "RUNNING"]
+    journal.release(lease)
+
+
+def test_runs_too_many_and_gaps_are_found_and_then_mended(left):
+    client = MlflowTracker(f"sqlite:///{left.mlflow}", artifacts=left.mlflow_artifacts).client
+    (experiment,) = (one for one in client.search_experiments() if one.name == "digits")
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    writer = Writer(SqliteJournal(left.journal), "other")
+    writer.trial(0, [0.5], State.COMPLETE)
+    writer.journal.release(writer.lease)
+    twice = runs["killed/0"]
+    client.create_run(experiment.experiment_id, twice.info.start_time, twice.data.tags, "killed/0")
+    client.delete_run(runs["killed/1"].info.run_id)
+
+    found = lines(left)
+    remedy = "; run: isoflop doctor --fix"
+    assert any("1 runs of study killed are too many" in line and line.endswith(remedy) for line in found)
+    assert any("study killed are missing or lack something (killed/1 is missing)" in line for line in found)
+    assert any("2 runs of study other are missing or lack something (other is missing)" in line for line in found)
+    assert "study other: 2 runs in MLflow, 2 written, 1 ended" in mend(left)
+    assert [line for line in lines(left) if "--fix" in line] == []
+    assert mend(left) == []
+
+
+def test_a_lost_store_is_found_and_written_anew(left):
+    before = statuses(left)
+    left.mlflow.unlink()
+    assert "BAD  mlflow         no records; written anew by: isoflop track" in lines(left)
+    done = list(track(left, SqliteJournal(left.journal)))
+    assert [(one.study, one.runs) for one in done] == [("killed", 3), ("other", 2)]
+    assert statuses(left) == {name: status for name, status in before.items() if not name.startswith("live")}
+    with pytest.raises(LeaseError, match="study live"):
+        list(track(left, SqliteJournal(left.journal), "live"))
+
+
+def test_a_server_that_is_down_is_one_line_with_the_remedy(left, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:hush@127.0.0.1:9")
+    (line,) = (line for line in lines(left) if "mlflow   " in line and "BAD" in line)
+    assert line.endswith("records wait in the journal; then run: isoflop track")
+    assert "hush" not in line
 
 
 def test_a_folder_without_a_study_has_nothing_to_mend(tmp_path):

@@ -66,6 +66,7 @@ for command in (
     ray_jobs.submit,
     services.dashboard,
     services.mlflow,
+    services.track,
     services.doctor,
 ):
     app.command()(command)

@@ -28,7 +28,7 @@ from isoflop.portable.finalist import Finalist
 from isoflop.portable.folder import FINALIST, pack
 from isoflop.provenance import versions
 from isoflop.records import Key
-from isoflop.tracking.mlflow_tracker import create_database  # before mlflow: it keeps mlflow quiet
+from isoflop.tracking.mlflow_connection import create_database  # before mlflow: it keeps mlflow quiet
 from isoflop.tracking.redaction import hide_userinfo
 from isoflop.tracking.store import Store
 from isoflop.trained import Facts
@@ -169,7 +169,6 @@ class Shelf:
         names = {
             "isoflop.study": finalist.study,
             "isoflop.began": repr(finalist.began),
-            "isoflop.role": "trial",
             "isoflop.trial": str(finalist.key.trial),
             "isoflop.replicate": str(finalist.key.replicate),
         }

@@ -21,6 +21,7 @@ class BackgroundTracker:
 
     Events that come while it writes, or within `pause` seconds, go out together. After an error it waits `patience`
     seconds, twice as long after each further one up to 64 times that, and then asks the tracker anew where it stands.
+    Where there were errors it asks so once more at the end, since a request whose answer was lost may have been heard.
     The tracker is made in the thread, since importing one may take seconds.
     """
 
@@ -56,12 +57,15 @@ class BackgroundTracker:
         return self.error
 
     def _run(self) -> None:
-        failures = 0
+        failures, failed = 0, False
         while True:
             self._news.wait()
             self._news.clear()
             last = self._closing.is_set()
+            if last and failed:
+                self._cursor = None
             failures = 0 if self._catch_up() else failures + 1
+            failed = failed or bool(failures)
             if last:
                 break
             if failures:
@@ -89,12 +93,9 @@ class BackgroundTracker:
         if self._tracker is None:
             self._tracker = self._make()
         if self._cursor is None:
-            cursor = self._tracker.begin(self.study, events[0])
-            events = [event for event in events if event.seq > cursor]
-            self._cursor = cursor
-        if events:
-            self._tracker.sync(self.study, events)
-            self._cursor = events[-1].seq
+            self._tracker.begin(self.study, events[0])
+        self._tracker.sync(self.study, events)
+        self._cursor = events[-1].seq
 
 
 @contextmanager

@@ -140,15 +140,36 @@ def test_the_next_run_writes_what_was_left():
     assert list(tracker.runs["s"]) == [None, Key(trial=0)]
 
 
-def test_a_restart_sends_only_what_is_new():
+def test_a_restart_tells_all_once_and_then_only_what_is_new():
     tracker = Downtime(0)
     search = Search(tracker)
     search.write(OPENING, start(0))
     search.background.drain(30)
     tracker.batches.clear()
-    search.journal.append(search.lease, [end(0)])
-    assert BackgroundTracker(search.journal, "s", lambda: tracker).drain(30) == ""
-    assert tracker.batches == [[3]]
+    tracker.up.clear()
+    search.background = again = BackgroundTracker(search.journal, "s", lambda: tracker, pause=0.0)
+    search.write(end(0))
+    assert tracker.up.wait(30)
+    search.write(start(1))
+    assert again.drain(30) == ""
+    assert tracker.batches == [[1, 2, 3], [4]]
+
+
+def test_after_an_error_the_tracker_is_asked_once_more_at_the_end():
+    class Lost(Downtime):
+        begun = 0
+
+        def begin(self, study, opening):
+            self.begun += 1
+            return super().begin(study, opening)
+
+    for failures, begun in ((0, 1), (1, 3)):
+        tracker = Lost(failures)
+        search = Search(tracker)
+        search.write(OPENING, start(0))
+        assert tracker.up.wait(30)
+        assert search.background.drain(30) == ""
+        assert tracker.begun == begun
 
 
 def test_no_tracker_is_made_where_nothing_happened():

@@ -17,12 +17,14 @@ from safetensors.numpy import save_file
 from isoflop.errors import StateError
 from isoflop.journal.event import ARTIFACTS, Event, Kind
 from isoflop.records import Record
-from isoflop.tracking.mlflow_tracker import MlflowTracker, create_database, read_header
+from isoflop.tracking.mlflow_connection import create_database
+from isoflop.tracking.mlflow_files import read_header
+from isoflop.tracking.mlflow_tracker import MlflowTracker
 
 STUDY = {
     "name": "digits",
     "plan": "search",
-    "spec": {"study": {"name": "digits"}},
+    "spec": {"study": {"name": "digits", "token": "hush"}},
     "data": {"name": "digits", "digest": "dd" * 32, "path": "/data/digits"},
     "provenance": {"git_commit": "abc"},
 }
@@ -109,12 +111,19 @@ def test_a_trial_costs_one_batch_a_sync(tracker):
     assert counting.calls == {
         "get_run": 1,
         "log_dict": 1,
-        "log_inputs": 1,
+        "log_inputs": 3,
         "search_runs": 2,
         "create_run": 2,
         "log_batch": 3,
         "set_terminated": 2,
     }
+
+
+def test_a_restart_costs_one_search_and_no_more_for_trials_that_are_known(tracker):
+    write(tracker, EVENTS[:2])
+    tracker.client = counting = Counting(tracker.client)
+    write(tracker, EVENTS[:4])
+    assert counting.calls == {"get_experiment_by_name": 1, "search_runs": 1, "get_run": 1, "log_batch": 2}
 
 
 def test_a_trial_that_is_known_costs_a_batch_and_no_search(tracker):
@@ -175,6 +184,33 @@ def test_a_study_s_run_that_a_person_deleted_is_written_anew(tracker):
     assert new["s"].info.run_id != old["s"].info.run_id
     assert new["s/0"].info.run_id == old["s/0"].info.run_id
     assert new["s/0"].data.tags["mlflow.parentRunId"] == new["s"].info.run_id
+
+
+def test_a_trial_s_run_that_a_person_deleted_is_written_anew_and_whole(tracker):
+    write(tracker, EVENTS[:8])
+    old = runs_of(tracker)["s/0"].info.run_id
+    tracker.client.delete_run(old)
+    with pytest.raises(StateError, match="deleted"):
+        tracker.sync("s", EVENTS[:10])
+    with pytest.raises(StateError, match="not whole"):
+        write(tracker, EVENTS[:10])
+    assert write(tracker) == 0
+    new = runs_of(tracker)["s/0"]
+    assert new.info.run_id != old
+    assert len(tracker.client.get_metric_history(new.info.run_id, "val_loss")) == 9
+
+
+def test_of_runs_that_were_made_twice_the_one_that_was_written_to_stays(tracker):
+    write(tracker, EVENTS[:8])
+    runs = runs_of(tracker)
+    for name in ("s", "s/0"):
+        run = runs[name]
+        tracker.client.create_run(run.info.experiment_id, run.info.start_time, run.data.tags, name)
+    assert write(tracker) == EVENTS[7].seq
+    experiment = tracker.client.get_experiment_by_name("digits").experiment_id
+    ids = {run.info.run_name: run.info.run_id for run in tracker.client.search_runs([experiment])}
+    assert len(tracker.client.search_runs([experiment])) == 3
+    assert [ids[name] for name in ("s", "s/0")] == [runs[name].info.run_id for name in ("s", "s/0")]
 
 
 def test_an_experiment_that_a_person_deleted_is_brought_back(tracker):
@@ -238,7 +274,7 @@ def test_spec_and_data_stand_with_the_study(tracker, home):
     write(tracker)
     run = runs_of(tracker)["s"]
     folder = home / "mlflow-artifacts" / "digits" / run.info.run_id / "artifacts"
-    assert json.loads((folder / "spec.json").read_text()) == STUDY["spec"]
+    assert json.loads((folder / "spec.json").read_text()) == {"study": {"name": "digits", "token": "REDACTED"}}
     (given,) = run.inputs.dataset_inputs
     assert (given.dataset.name, given.dataset.digest) == ("digits", "d" * 36)
 
@@ -283,8 +319,13 @@ def test_a_database_that_was_removed_and_made_anew_is_used(home, template):
     second.close()
 
 
-def test_a_server_that_is_down_is_one_line_without_the_password(monkeypatch):
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+def test_a_database_that_nothing_here_can_drive_is_one_line():
+    with pytest.raises(StateError, match="'pyodbc'; install what drives this kind of database") as error:
+        MlflowTracker("mssql+pyodbc://me:hush@127.0.0.1/x").begin("s", OPENING)
+    assert "hush" not in str(error.value)
+
+
+def test_a_server_that_is_down_is_one_line_without_the_password():
     tracker = MlflowTracker("http://me:hush@127.0.0.1:9")
     with pytest.raises(StateError, match=r"MLflow at http://REDACTED@127\.0\.0\.1:9") as error:
         tracker.begin("s", OPENING)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from isoflop.tracking.redaction import clip, hide_userinfo, redact
+from isoflop.tracking.redaction import clip, hide_secrets, hide_userinfo, redact, redact_tree
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,33 @@ def test_an_empty_text_stays_empty():
 )
 def test_addresses_lose_user_and_password(text, shown):
     assert hide_userinfo(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("GET https://host/a?token=hush&b=1 failed", "GET https://host/a?token=REDACTED&b=1 failed"),
+        ("PGPASSWORD=hush psql", "PGPASSWORD=REDACTED psql"),
+        ('{"api_key": "hush", "lr": 0.1}', '{"api_key": "REDACTED", "lr": 0.1}'),
+        ("AWS_SECRET_ACCESS_KEY=hush", "AWS_SECRET_ACCESS_KEY=REDACTED"),
+        ("Authorization: Bearer hush", "Authorization: Bearer REDACTED"),
+        ("password=REDACTED at s3://k:hush@b", "password=REDACTED at s3://REDACTED@b"),
+        ("expected 197 tokens: 4 given", "expected 197 tokens: 4 given"),
+        ("the secret is out", "the secret is out"),
+    ],
+)
+def test_what_a_text_gives_to_a_secret_s_name_is_hidden(text, shown):
+    assert hide_secrets(text) == shown
+    assert hide_secrets(shown) == shown
+
+
+def test_a_tree_loses_its_secrets_and_keeps_its_shape():
+    tree = {"data": {"api_key": "hush", "name": "s3://k:hush@b", "tokens": 4}, "list": ["a", {"dsn": "x"}], "lr": None}
+    assert redact_tree(tree) == {
+        "data": {"api_key": "REDACTED", "name": "s3://REDACTED@b", "tokens": 4},
+        "list": ["a", {"dsn": "REDACTED"}],
+        "lr": None,
+    }
 
 
 @pytest.mark.parametrize("length", [0, 49, 50, 51, 5000])

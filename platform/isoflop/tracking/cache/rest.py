@@ -16,7 +16,7 @@ from isoflop.tracking.cache.points import curves_of
 from isoflop.tracking.cache.run import Curve, Run
 from isoflop.tracking.cache.source import Source
 from isoflop.tracking.cache.strangers import Head, settled
-from isoflop.tracking.projection import SEQ
+from isoflop.tracking.projection import SEQ, STUDY_RUN
 from isoflop.tracking.redaction import hide_userinfo
 
 PAGE = 1000
@@ -104,7 +104,7 @@ class RestSource:
     def _above(self, study: str, experiment: str, cursor: int) -> Iterator[Run]:
         """A study's trainings above a number. Pages go on by number: by offset, one that moves meanwhile is missed."""
         while True:
-            wanted = f"tags.`mlflow.parentRunId` = '{study}' and metrics.`{SEQ}` > {cursor}"
+            wanted = f"tags.`{STUDY_RUN}` = '{study}' and metrics.`{SEQ}` > {cursor}"
             asked = {"experiment_ids": [experiment], "max_results": PAGE, "filter": wanted}
             given = self._post("runs/search", asked | {"order_by": [f"metrics.`{SEQ}` ASC"]}).get("runs", [])
             runs = [_run(one, study) for one in given]

@@ -13,7 +13,7 @@ from isoflop.tracking.cache.points import curves_of
 from isoflop.tracking.cache.run import Curve, Run
 from isoflop.tracking.cache.source import Source
 from isoflop.tracking.cache.strangers import Head, settled
-from isoflop.tracking.projection import SEQ
+from isoflop.tracking.projection import SEQ, STUDY_RUN
 from isoflop.tracking.redaction import hide_userinfo
 
 BATCH = 500
@@ -31,7 +31,7 @@ WHERE seq.key = 'isoflop.seq'
 NUMBERS = f"""
 SELECT number.run_uuid, number.value, parent.value
 FROM latest_metrics AS number
-JOIN tags AS parent ON parent.run_uuid = number.run_uuid AND parent.key = 'mlflow.parentRunId'
+JOIN tags AS parent ON parent.run_uuid = number.run_uuid AND parent.key = '{STUDY_RUN}'
 JOIN runs ON runs.run_uuid = number.run_uuid AND runs.lifecycle_stage = 'active'
 WHERE number.key = '{SEQ}' AND number.value > {{}}
 """  # noqa: S608

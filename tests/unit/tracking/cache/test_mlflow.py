@@ -15,7 +15,8 @@ from isoflop.records import State
 from isoflop.tracking.cache.opening import source_of
 from isoflop.tracking.cache.served import Served
 from isoflop.tracking.cache.sql import SqlSource
-from isoflop.tracking.mlflow_tracker import MlflowTracker, create_database
+from isoflop.tracking.mlflow_connection import create_database
+from isoflop.tracking.mlflow_tracker import MlflowTracker
 from isoflop.tracking.projection import SEQ
 from tests.made_up import Writer
 
