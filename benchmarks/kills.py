@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
@@ -171,10 +172,11 @@ def tree(name: str) -> dict[str, Any]:
     return {"space": SPACE, "study": {**STUDY, **VARIANTS[name]}}
 
 
-def driver(home: Home, study: str, spec: Mapping[str, Any], executor: str) -> subprocess.Popen[str]:
-    """A process that runs a study of a spec, or goes on with it."""
+def driver(home: Home, study: str, spec: Mapping[str, Any], executor: str, **more: str) -> subprocess.Popen[str]:
+    """A process that runs a study of a spec, or goes on with it, with more in its environment."""
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.victim", str(home.path), study, executor],
+        env={**os.environ, **more},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

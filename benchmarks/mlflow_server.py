@@ -22,7 +22,9 @@ class MlflowServer:
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
-        self.database = f"sqlite:///{folder / 'server.sqlite'}"
+        self.file = folder / "server.sqlite"
+        self.database = f"sqlite:///{self.file}"
+        self.kills = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -46,6 +48,17 @@ class MlflowServer:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._process = None
+        self.kills += 1
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Let it take requests and answer none while the context lasts."""
+        assert self._process is not None, "it was never started"
+        os.killpg(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self._process.pid, signal.SIGCONT)
 
     @property
     def alive(self) -> bool:

@@ -271,8 +271,9 @@ def write(bench, *batches):
     return bench.show("s")
 
 
-def test_each_training_has_a_run_of_its_own(bench):
+def test_each_training_has_a_run_of_its_own(bench, capfd):
     runs = write(bench, EVENTS)
+    assert capfd.readouterr().out == ""
     keys = [None, Key(trial=0), Key(trial=1), 2, Key(trial=2), Key(trial=2, replicate=1)]
     assert set(runs) == set(keys)
 

@@ -168,10 +168,24 @@ def test_a_dry_run_estimates_and_writes_no_study(home: Home, tmp_path: Path):
     assert len(Bench(home=home).journal.studies()) == before
 
 
-def test_doctor_looks_and_says(home: Home):
-    done = isoflop(home.path, "doctor")
+def test_doctor_looks_and_says_and_track_writes_a_lost_store(home: Home, tmp_path: Path):
+    place = Home(tmp_path / "home").ensure()
+    place.data.symlink_to(home.data)
+    done = isoflop(
+        place.path, "search", written(tmp_path, lr="{float: [0.01, 0.1]}"), "--study", "s", "--executor", "inline"
+    )
+    assert done.returncode == 0, done.stderr
+    place.mlflow.unlink()
+    done = isoflop(place.path, "doctor")
+    assert done.returncode == 1
+    assert "no records; written anew by: isoflop track" in done.stdout
+    done = isoflop(place.path, "track", "--json")
+    assert json.loads(done.stdout) == [{"study": "s", "runs": 2, "written": 2, "removed": 0, "ended": 0}]
+    assert isoflop(place.path, "track", "s").stdout == "study s: 2 runs in MLflow, nothing to do\n"
+    assert_refused(isoflop(place.path, "track", "t"), "unknown study 't'")
+    done = isoflop(place.path, "doctor")
     assert done.returncode == 0, done.stdout
-    assert all(word in done.stdout for word in ("torch", "accelerator", "state folder", "data sets"))
+    assert all(word in done.stdout for word in ("torch", "accelerator", "state folder", "data sets", "of 1 studies"))
 
 
 def made_images(folder: Path, count: int) -> None:

@@ -19,8 +19,8 @@ from isoflop.errors import StateError
 from isoflop.journal.event import Event
 from isoflop.records import Key
 from isoflop.tracking.audit import Seen, Where, keep
-from isoflop.tracking.mlflow_connection import Connection, explained  # before the rest of mlflow
 from isoflop.tracking.hits import tags_of
+from isoflop.tracking.mlflow_connection import Connection, explained  # before the rest of mlflow
 from isoflop.tracking.mlflow_files import log_files
 from isoflop.tracking.projection import SEQ, STUDY_RUN, Metric, Place, Projection, Projector, Update, project, status_of
 from isoflop.tracking.protocol import Mendable

@@ -26,7 +26,7 @@ INHERITED = tuple(
 SEQ = "system/isoflop.seq"
 """The metric that numbers a run's newest event: who reads asks only for runs whose number is above the last seen."""
 STUDY_RUN = "isoflop.study_run"
-"""The tag of a training that names its study's run; those between the two, of trials with several replicates, have none."""
+"""The tag of a training that names its study's run. A trial with several replicates has none."""
 ASKED = ("objectives", "constraints", "equal", "fidelity")
 """What of a spec's `study:` reads need."""
 NOT_FINITE = "not_finite."
