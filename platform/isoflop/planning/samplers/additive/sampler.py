@@ -85,6 +85,8 @@ class AdditiveSampler:
             return None
         complete = [one for one in held if one.state is State.COMPLETE] or held
         best = [complete[place] for place in order(complete, max(CHOSEN, len(complete) // CHOSEN))]
+        if not self._coding.varying.any():
+            return best[0].number
         return best[int(np.argmax(self._model(seen, held, self._even).mean(self._rows(best))))].number
 
     def _beginning(

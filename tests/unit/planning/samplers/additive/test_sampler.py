@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from isoflop.planning.samplers.additive.sampler import KEPT, AdditiveSampler
 from isoflop.planning.samplers.protocol import Observation
 from isoflop.records import State
-from tests.unit.planning.samplers.additive.spaces import LINE
+from isoflop.space import Float, SearchSpace
+from tests.unit.planning.samplers.additive.spaces import LINE, PLAIN
 
 
 def observed(number: int, place: float, score: float, *, state: State = State.COMPLETE) -> Observation:
@@ -41,3 +43,12 @@ def test_it_recommends_a_complete_trial_where_there_is_one():
     assert AdditiveSampler(LINE).recommend([*cut, observed(5, 0.1, 0.2)]) == 5
     assert AdditiveSampler(LINE).recommend(cut) in range(5)
     assert AdditiveSampler(LINE).recommend([]) is None
+
+
+def test_where_nothing_varies_the_best_is_recommended():
+    scores = (0.2, 0.5, 0.4)
+    seen = [Observation(number=n, params={}, state=State.COMPLETE, scores={1: (s,)}) for n, s in enumerate(scores)]
+    assert AdditiveSampler(PLAIN).recommend(seen) == 1
+    fixed = SearchSpace(dimensions=(Float(key="only", low=0.5, high=0.5),))
+    told = [replace(one, params={"only": 0.5}) for one in seen]
+    assert AdditiveSampler(fixed).recommend(told) == 1
