@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from isoflop.config import TrialConfig as TrialConfig
     from isoflop.cross_validation import cross_validate as cross_validate
     from isoflop.data import prepare as prepare
+    from isoflop.followup import ablate as ablate
     from isoflop.outcome import load_study as load_study
     from isoflop.prediction import load_model as load_model
     from isoflop.pretraining import pretrain as pretrain
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TrialConfig",
+    "ablate",
     "cross_validate",
     "evaluate",
     "finalists",
@@ -43,6 +45,7 @@ __all__ = [
 
 _HOMES = {
     "TrialConfig": "isoflop.config",
+    "ablate": "isoflop.followup",
     "cross_validate": "isoflop.cross_validation",
     "load_model": "isoflop.prediction",
     "load_spec": "isoflop.spec",

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import partial
 from typing import Any, Literal, Self
 
@@ -30,6 +31,17 @@ from isoflop.tracking.remote import tracked_remotely
 RETAIN_SECONDS = 10.0
 """Between two looks at what checkpoints take."""
 ExecutorName = Literal["inline", "ray"]
+
+
+class Keep(Enum):
+    """What finished trainings leave for good, beside their reports."""
+
+    SOME = "some"
+    """Predictions, as far as there is room for them."""
+    ANSWERS = "answers"
+    """Predictions, whatever room they take."""
+    ALL = "all"
+    """Predictions, whatever room they take, and weights: without those no test set is ever opened."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,8 +95,7 @@ class StudyDesk:
     data: str
     """Folder of the prepared data set."""
     spec: StudySpec
-    keep: bool
-    """Whether weights of finished trainings are kept, and their predictions whatever room they take."""
+    keep: Keep
     fellows: Callable[[Trial], Sequence[Proposal]] = lambda _: ()
     """Who else is trained with a trial, as one program."""
 
@@ -102,9 +113,9 @@ class StudyDesk:
             checkpoints=str(self.home.checkpoints(self.study, trial.key)),
             weights=self._weights(trial),
             flops=trial.flops,
-            observe=self.spec.observe == "all" or (self.keep and self.spec.observe == "finalists"),
+            observe=self.spec.observe == "all" or (self.keep is Keep.ALL and self.spec.observe == "finalists"),
             artifacts=str(self.home.artifacts(self.study, trial.key)),
-            keep_weights=self.keep,
+            keep_weights=self.keep is Keep.ALL,
             asked=self.spec.asked,
             log=str(self.home.logs(self.study, trial.key)),
             batch=self.spec.latency.batch,
@@ -140,7 +151,7 @@ class StudyDesk:
             elif event.kind is Kind.END:
                 open_trainings.discard(key)
                 shutil.rmtree(self.home.checkpoints(self.study, key), ignore_errors=True)
-                if not self.keep:
+                if self.keep is Keep.SOME:
                     shelf.add(self.home.artifacts(self.study, key))
             elif event.kind is Kind.RECORD and time.monotonic() - looked > RETAIN_SECONDS:
                 looked = time.monotonic()

@@ -18,8 +18,8 @@ CHOICE = "{choice: [a, b]}"
 DECIDED = {
     "data.name": "set study.data",
     "data.digest": "set study.data",
-    "data.folds": "leave it out: a search validates on one split, and isoflop.cross_validate trains on every fold",
-    "data.fold": "leave it out: a search validates on one split, and isoflop.cross_validate trains on every fold",
+    "data.folds": "leave it out: a search validates on one split; isoflop cross-validate trains a run on every fold",
+    "data.fold": "leave it out: a search validates on one split; isoflop cross-validate trains a run on every fold",
     "train.axis": "set study.fidelity.axis",
     "train.horizon": "set study.fidelity.horizon",
     "train.reports": "set study.fidelity.reports",

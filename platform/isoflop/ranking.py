@@ -119,7 +119,7 @@ def _metric(name: str, values: Sequence[float], result: Result) -> dict[str, flo
     """Mean and 95 % interval of one metric; `images` is null where the interval covers seeds alone."""
     split, _, measure = name.partition("_")
     found = result.hits.get(split) if measure == result.task.hit else None
-    whole = hits_interval(found) if found is not None else _clipped(interval(values), name)
+    whole = hits_interval(found) if found is not None else clipped(interval(values), name)
     return {
         "mean": _finite(whole.mean),
         "low": _finite(whole.low),
@@ -129,7 +129,7 @@ def _metric(name: str, values: Sequence[float], result: Result) -> dict[str, flo
     }
 
 
-def _clipped(found: Interval, name: str) -> Interval:
+def clipped(found: Interval, name: str) -> Interval:
     """An interval inside [0, 1] where the metric is a share."""
     metric = metric_of(name)
     if metric is None or not metric.share or not math.isfinite(found.low):

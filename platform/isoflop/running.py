@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
-from isoflop.bench import Bench, StudyDesk
+from isoflop.bench import Bench, Keep, StudyDesk
 from isoflop.config import Name
 from isoflop.crashpoints import crash
 from isoflop.data import PreparedData
@@ -30,6 +30,12 @@ from isoflop.tasks import refuse_strangers
 if TYPE_CHECKING:
     from isoflop.plan import Plan, Proposal
 
+ABLATION: Final = "ablation"
+CROSS_VALIDATION: Final = "cross-validation"
+FOLLOW_UPS: Final = (ABLATION, CROSS_VALIDATION)
+"""Plans of studies that are about one run."""
+KEPT: Final = {"finalists": Keep.ALL, **dict.fromkeys(FOLLOW_UPS, Keep.ANSWERS)}
+"""What studies keep, by their plan; all others keep some predictions."""
 Report: TypeAlias = Callable[[History], Mapping[str, Any]]
 """Makes a REPORTED event's payload of a history."""
 
@@ -106,7 +112,7 @@ def run(
         study=study,
         data=opening["data"]["path"],
         spec=spec,
-        keep=opening["plan"] == "finalists",
+        keep=KEPT.get(opening["plan"], Keep.SOME),
         fellows=fellows,
     )
     with (

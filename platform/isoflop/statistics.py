@@ -37,6 +37,8 @@ from scipy import optimize, special, stats
 Floats: TypeAlias = npt.NDArray[np.float64]
 Hits: TypeAlias = npt.NDArray[np.bool_]
 """Which images each training classified rightly: (seeds, images)."""
+Scores: TypeAlias = Hits | Floats
+"""One number for each training and image: (seeds, images)."""
 
 EXPONENT = 1.25
 """Of the seeds' share of the variance; see above."""
@@ -103,7 +105,7 @@ def hits_interval(hits: Hits, level: float = 0.95) -> Interval:
     """
     seeds, images = hits.shape
     mean = float(hits.mean())
-    own, binomial, part = _images(hits.mean(axis=0), _chance(hits)), mean * (1 - mean), _seeds(hits)
+    own, binomial, part = images_part(hits.mean(axis=0), chance_part(hits)), mean * (1 - mean), _seeds(hits)
     share = own * (images - 1) / binomial if binomial else 1.0
     errors = multiple(level, part, own) ** 2
     low, high = _solve(mean, errors * part.variance, errors * share / images)
@@ -162,7 +164,7 @@ def pairwise(hits: Sequence[Hits | None]) -> Floats:
     return np.minimum(p_values, p_values.T)
 
 
-def spreads(rows: Sequence[Hits]) -> list[Part]:
+def spreads(rows: Sequence[Scores]) -> list[Part]:
     """The seeds' part of the variance of each row's mean, as far as the rows are alike known from all of them.
 
     Each row's variance between seeds is drawn towards that of all, the more the less they differ by more than chance
@@ -204,7 +206,7 @@ def _prior(variances: Floats, freedom: Floats) -> tuple[float, float]:
 
 def _rows(hits: Sequence[Hits]) -> list[_Row]:
     return [
-        _Row(scores=one.mean(axis=0), chance=_chance(one), part=part, single=len(one) == 1)
+        _Row(scores=one.mean(axis=0), chance=chance_part(one), part=part, single=len(one) == 1)
         for one, part in zip(hits, spreads(hits), strict=True)
     ]
 
@@ -213,10 +215,14 @@ def _compared(a: _Row, b: _Row, *, freedom: float) -> float:
     """P-value of two sets of trainings, with what is known of the seeds' part of each, from so many seeds in all."""
     seeds = _sum(a.part, b.part, freedom)
     if a.single and b.single and not seeds.variance:
-        return _mcnemar(a.scores > 0, b.scores > 0)
+        return mcnemar(a.scores > 0, b.scores > 0)
     differences = a.scores - b.scores
     gap = abs(float(differences.mean())) - 1 / len(differences)
-    images = _images(differences, a.chance + b.chance)
+    return level_of(gap, seeds, images_part(differences, a.chance + b.chance))
+
+
+def level_of(gap: float, seeds: Part, images: float) -> float:
+    """Two-sided p-value of a gap: 1 less the level at which an interval around it just holds 0; 1 for one below 0."""
     error = math.sqrt(seeds.variance + images)
 
     def short(p: float) -> float:
@@ -268,18 +274,18 @@ def _freedom(rows: Sequence[Hits]) -> float:
     return float(sum(len(row) - 1 for row in rows))
 
 
-def _images(scores: Floats, chance: float) -> float:
+def images_part(scores: Floats, chance: float) -> float:
     """The images' own part of the variance of a mean of one score an image, without what seeds do by chance on each."""
     images = len(scores)
     return max(0.0, float(scores.var(ddof=1)) - chance) / images if images > 1 else 0.0
 
 
-def _chance(hits: Hits) -> float:
+def chance_part(hits: Scores) -> float:
     """What chance adds to the variance over images of the mean over seeds; 0 where one seed hides it."""
     return float(hits.var(axis=0, ddof=1).mean()) / len(hits) if len(hits) > 1 else 0.0
 
 
-def _mcnemar(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
+def mcnemar(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
     """McNemar's exact two-sided p-value."""
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
     if only_a == only_b:

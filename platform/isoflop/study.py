@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from isoflop.bench import Bench as Bench  # noqa: PLC0414 - a name of this module too
 from isoflop.bench import ExecutorName as ExecutorName  # noqa: PLC0414
@@ -23,20 +23,17 @@ from isoflop.journal.sqlite import SqliteJournal
 from isoflop.ledger import due
 from isoflop.outcome import Study, known
 from isoflop.planning.finalists import FinalistsPlan, fresh, numbered
-from isoflop.pricing import pricing
 from isoflop.provenance import code_version, holder
 from isoflop.records import Key, Trial
+from isoflop.running import FOLLOW_UPS, fresh_id, legal_id, payload, refuse, run
 from isoflop.running import fitted as fitted  # noqa: PLC0414 - a name of this module too
-from isoflop.running import fresh_id, legal_id, payload, refuse, run
+from isoflop.searching import search_plan as search_plan  # noqa: PLC0414
 from isoflop.spec import Spec, load_spec
 from isoflop.study_spec import StudySpec
 from isoflop.tasks import metric_of
 from isoflop.tracking.rows import FINALISTS
 from isoflop.tracking.store import Store
 from isoflop.weights import About, misfit, unsuited
-
-if TYPE_CHECKING:
-    from isoflop.planning.search import SearchPlan
 
 
 def search(
@@ -92,6 +89,10 @@ def resume(
         from isoflop import compound
 
         return compound.resume(study, allow_drift=allow_drift, bench=bench)
+    if facts["plan"] in FOLLOW_UPS:
+        from isoflop import followup
+
+        return followup.resume(study, allow_drift=allow_drift, bench=bench)
     if facts["plan"] == "finalists":
         return finalists(facts["parent"], top=facts["top"], seeds=facts["seeds"], allow_drift=allow_drift, bench=bench)
     loaded = override(spec or found.spec, trials=trials, time=time)
@@ -250,27 +251,6 @@ def hidden(study: StudySpec, prepared: PreparedData) -> Iterator[str]:
     unlike = skew(prepared.task, prepared.classes, prepared.manifest.counts["train"])
     if unlike is not None and not fair:
         yield f"data set {prepared.name}: {unlike}"
-
-
-def search_plan(spec: Spec, prepared: PreparedData, home: Home | None = None) -> SearchPlan:
-    """The plan of a spec on prepared data; models are priced on the meta device.
-
-    Weights that it names are looked up in the state folder, by default the one that the environment names.
-    """
-    from isoflop.planning.search import SearchPlan
-
-    names = {str(name) for key in STORED for name in spec.space.values(key) if name}
-    stored = {name: About.read((home or Home.find()).weights_file(name)) for name in sorted(names)}
-    return SearchPlan(
-        spec=spec.study,
-        space=spec.space,
-        digest=prepared.digest,
-        images=len(prepared.split("train")[1]),
-        pixels=prepared.shape[1],
-        code=code_version(),
-        price=pricing(prepared, stored),
-        teachers={name: about.origin.forward for name, about in stored.items() if about.origin},
-    )
 
 
 def override(

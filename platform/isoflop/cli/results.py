@@ -55,7 +55,7 @@ def show(
 
         look_on(store.journal, study, found.spec.study)
     row = next(row for row in store.studies() if row["id"] == study)
-    luck = store.luck(study)
+    luck = store.luck(study) if row["plan"] == "search" else None  # elsewhere nothing was picked among many
     metric = found.spec.study.objectives[0].metric
     row |= {"luck": luck.to_dict() if luck else None, "open": [*open_rows(store.history(study), metric)]}
     if json:

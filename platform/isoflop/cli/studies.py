@@ -165,9 +165,11 @@ def _go_on(
     from isoflop.spec import load_spec
 
     newer = load_spec(spec) if spec is not None else None
-    about = (newer or load_study(study).spec).study
+    stands = load_study(study)
+    about, searched = (newer or stands.spec).study, stands.store.history(study).study["plan"] == "search"
     bench = studies.Bench.here(executor=executor)
-    with watching(about, trials or about.budget.trials, bench.journal.read(study)) as listen:
+    total = trials or about.budget.trials if searched else None
+    with watching(about, total, bench.journal.read(study)) as listen:
         done = studies.resume(
             study,
             spec=newer,
@@ -181,6 +183,9 @@ def _go_on(
 
 def _conclude(done: Study) -> None:
     """Say how a study ended and what to do next."""
+    if (report := told(done)) is not None:
+        typer.echo(report)
+        return
     counts = ", ".join(f"{n} {state}" for state, n in done.store.counts(done.id).items())
     typer.echo(f"study {done.id}: {counts}")
     lines = list(_front(done) if len(done.spec.study.objectives) > 1 else _best(done))
@@ -188,6 +193,15 @@ def _conclude(done: Study) -> None:
         typer.echo(line)
     if lines:
         typer.echo(f"next: isoflop finalists {done.id}")
+
+
+def told(done: Study) -> str | None:
+    """What a study reported in words, with the folder that it stands in; none where it is of a kind that does not."""
+    reported = done.store.history(done.id).reported
+    if reported is None:
+        return None
+    report = next(done.store.home / file for file in reported["files"] if file.endswith(".md"))
+    return f"{report.read_text(encoding='utf-8')}\nreport: {report.parent}"
 
 
 def _best(done: Study) -> Iterator[str]:
