@@ -102,11 +102,12 @@ def hits_interval(hits: Hits, level: float = 0.95) -> Interval:
     Wilson's score interval (1927, JASA 22) with the seeds' part added: every p for which (p - mean)^2 is no more than
     q^2 (seeds' part + r p (1 - p) / m), where q is the module's multiple of the standard error and r the share of the
     binomial variance that is the images' own. With one seed it is Wilson's interval, and says nothing of other seeds.
+    Seeds may agree by luck: it is never narrower than if all answers were independent.
     """
     seeds, images = hits.shape
     mean = float(hits.mean())
     own, binomial, part = images_part(hits.mean(axis=0), chance_part(hits)), mean * (1 - mean), _seeds(hits)
-    share = own * (images - 1) / binomial if binomial else 1.0
+    share = max(own * (images - 1), binomial / seeds - images * part.variance) / binomial if binomial else 1.0
     errors = multiple(level, part, own) ** 2
     low, high = _solve(mean, errors * part.variance, errors * share / images)
     return Interval(mean=mean, low=low, high=high, n=seeds)

@@ -54,6 +54,13 @@ def test_seeds_that_agree_on_every_image_are_worth_one() -> None:
     assert (three.low, three.high) == pytest.approx((one.low, one.high))
 
 
+def test_seeds_that_agree_by_luck_are_no_surer_than_independent_answers() -> None:
+    found = hits_interval(hits([[1] * 19 + [0], [0] + [1] * 19]))
+    known = stats.binomtest(38, 40).proportion_ci(method="wilson")
+    assert found.mean == 0.95
+    assert (found.low, found.high) == pytest.approx((known.low, known.high))
+
+
 def test_no_interval_leaves_the_unit_range() -> None:
     found = hits_interval(hits([[1] * 10, [1] * 10, [0] * 10]))
     assert (found.low, found.high) == (0.0, 1.0)
