@@ -72,6 +72,8 @@ def _measured(difference: Floats, part: Part, level: float) -> tuple[Interval, f
     if math.isinf(part.freedom) and images == 1:
         return Interval(mean=mean, low=math.nan, high=math.nan, n=seeds), math.nan
     own = images_part(difference.mean(axis=0), chance_part(difference))
+    if images > 1:  # seeds may agree by luck; answers that all were independent would vary by this
+        own = max(own, float(difference.var()) / difference.size - part.variance)
     half = multiple(level, part, own) * math.sqrt(part.variance + own)
     single = seeds == 1 and not part.variance
     p = mcnemar(difference[0] > 0, difference[0] < 0) if single else level_of(abs(mean), part, own)

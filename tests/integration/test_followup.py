@@ -10,9 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from isoflop import followup
+from isoflop.answered import answered
 from isoflop.bench import Bench
 from isoflop.cli.app import app
 from isoflop.config import TrialConfig, default_of
+from isoflop.data import open_prepared
+from isoflop.data.portion import POOL
 from isoflop.errors import InputError, SpecError, UnknownError
 from isoflop.evaluation.predictions import load_predictions
 from isoflop.home import Home
@@ -185,6 +188,29 @@ def test_the_mean_over_folds_is_as_unsure_as_folds_that_share_images(crossed: St
     half = (plain.high - plain.low) / 2 * np.sqrt(1 + 3 / 2)
     assert wide["low"] == pytest.approx(plain.mean - half)
     assert wide["high"] == pytest.approx(min(1.0, plain.mean + half))
+
+
+def test_errors_are_those_of_every_image_out_of_its_fold(home: Home, crossed: Study):
+    found = answered(f"{crossed.id}/0", "val", crossed.store)
+    prepared = open_prepared(home.data_set("digits"))
+    assert sorted(found.keys) == sorted([*prepared.keys("train"), *prepared.keys("val")])
+    labels = {key: prepared.split(split)[1][at] for split in POOL for at, key in enumerate(prepared.keys(split))}
+    (joined,) = found.predictions
+    assert joined.labels.tolist() == [labels[key] for key in found.keys]
+    images = [int(mask.sum()) for mask in found.slices(["brightness"], None, 3)["brightness"].values()]
+    assert sum(images) == 1527
+    assert max(images) - min(images) < 20
+
+
+def test_slices_by_looks_are_those_of_the_images(home: Home, ablated: Study):
+    found = answered(f"{ablated.id}/1", "val", ablated.store)
+    assert len(found.predictions) == 2
+    slicing = found.slices(["brightness"], None, 2)["brightness"]
+    pixels = open_prepared(home.data_set("digits")).split("val")[0]
+    dark, light = slicing.values()
+    assert pixels[dark].mean(axis=(1, 2, 3)).max() <= pixels[light].mean(axis=(1, 2, 3)).min()
+    with pytest.raises(InputError, match="saturation is the same for all images"):
+        found.slices(["saturation"], None, 2)
 
 
 def test_the_command_line_says_it_in_words_and_json(

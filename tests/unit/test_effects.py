@@ -10,17 +10,8 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
+from benchmarks.effects import trainings
 from isoflop.effects import effects, shortfalls
-
-
-def trainings(
-    rng: np.random.Generator, rows: int, seeds: int, images: int, *, effect: float, alike: float
-) -> np.ndarray:
-    """Hits (rows, seeds, images) of equally good trainings; a share of what a seed does is the same for all rows."""
-    common, own = rng.normal(0, effect, seeds), rng.normal(0, effect, (rows, seeds))
-    level = 4 + math.sqrt(alike) * common + math.sqrt(1 - alike) * own
-    latent = level[..., None] + rng.normal(0, 2.5, images) + rng.normal(0, 0.7, (rows, 1, images))
-    return np.asarray(latent + rng.normal(0, 1, (rows, seeds, images)) > 0)
 
 
 def test_values_of_one_change_are_students_paired_test() -> None:
@@ -87,6 +78,14 @@ def test_intervals_of_equals_hold_0_and_few_are_told(images: int, effect: float,
         told += any(one.told for one in found)
     assert 0.935 <= held / (5 * boards) <= 0.985
     assert told / boards <= 0.07
+
+
+def test_seeds_that_agree_by_luck_tell_nothing() -> None:
+    difference = np.zeros((2, 100))
+    difference[0, 3] = difference[1, 60] = 1
+    (found,) = effects([difference])
+    assert found.interval.low < 0 < found.interval.mean
+    assert not found.told
 
 
 def test_seeds_in_common_make_intervals_narrower() -> None:

@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from isoflop.analysis.slices import Slicing
+from isoflop.effects import shortfalls
 from isoflop.evaluation.metrics import shifted
 from isoflop.evaluation.predictions import Predictions
-from isoflop.statistics import Hits, hits_interval
+from isoflop.statistics import Hits, hits_interval, holm
 from isoflop.tasks import CLASSIFICATION
 
 Row = dict[str, Any]
 
+FALSE: Final = 0.05
+"""How often any part at all may be called worse by chance, where none is."""
+
 
 def mistakes(
-    found: Sequence[Predictions], classes: Sequence[str], *, slices: Sequence[str | None] | None = None, top: int = 20
+    found: Sequence[Predictions], classes: Sequence[str], *, slices: Mapping[str, Slicing] | None = None, top: int = 20
 ) -> Row:
     """What the stored answers of one or more seeds say together, as JSON values.
 
     `hardest`: the images whose truth has the lowest mean probability over seeds (of several labels an image, the least
     of all its answers'), with how many seeds missed them. `confused`: pairs of classes, over all seeds. `classes` and
-    `slices`: the share of images answered rightly with its interval over seeds and images, the lowest first. `slices`
-    names the slice of each image, none for images of no slice.
+    `slices`: the share of images answered rightly with its interval over seeds and images, the lowest first of each
+    way to slice; `p` is one-sided of being no worse than all other images, corrected for all classes, and for all
+    slices of all ways (Holm 1979), and `worse` whether it is below 5 %.
     """
     hits = np.stack([one.hits for one in found])
+    ways = [(by, name, mask) for by, slicing in (slices or {}).items() for name, mask in slicing.items()]
+    of_classes = [("class", name, mask) for name, mask in of_each_class(found[0], classes).items()]
     return {
         "images": hits.shape[1],
         "seeds": len(hits),
         "accuracy": _share(hits),
         "hardest": _hardest(found, hits, classes, top),
         "confused": _confused(found, classes, top),
-        "classes": _parts(hits, _of_classes(found[0], classes)),
-        "slices": _parts(hits, _of_names(slices)) if slices is not None else [],
+        "classes": _parts(hits, of_classes),
+        "slices": _parts(hits, ways),
     }
 
 
@@ -103,23 +112,31 @@ def _confused(found: Sequence[Predictions], classes: Sequence[str], top: int) ->
     return [{"class": classes[a], "said": classes[b], "answers": int(counts[a, b])} for a, b in pairs]
 
 
-def _of_classes(found: Predictions, classes: Sequence[str]) -> dict[str, npt.NDArray[np.bool_]]:
-    """Which images are of each class."""
+def of_each_class(found: Predictions, classes: Sequence[str]) -> Slicing:
+    """Which images are of each class; of several labels an image, in several."""
     truth = found.labels[:, None] == np.arange(len(classes)) if found.labels.ndim == 1 else found.labels > 0
     return {name: truth[:, at] for at, name in enumerate(classes)}
 
 
-def _of_names(slices: Sequence[str | None]) -> dict[str, npt.NDArray[np.bool_]]:
-    named = np.asarray([name or "" for name in slices])
-    return {name: named == name for name in sorted({name for name in slices if name})}
-
-
-def _parts(hits: Hits, parts: Mapping[str, npt.NDArray[np.bool_]]) -> list[Row]:
-    """The share of right answers in each part that has images, the lowest first."""
+def _parts(hits: Hits, parts: Sequence[tuple[str, str, npt.NDArray[np.bool_]]]) -> list[Row]:
+    """The share of right answers in each part that has images, and whether it is worse than the rest."""
+    standing = [part for part in parts if part[2].any()]
+    p_values = _corrected(shortfalls(hits, [mask for *_, mask in standing]))
     rows = [
-        {"name": name, "images": int(mask.sum())} | _share(hits[:, mask]) for name, mask in parts.items() if mask.any()
+        {"by": by, "name": name, "images": int(mask.sum())}
+        | _share(hits[:, mask])
+        | {"p": p, "worse": p is not None and p < FALSE}
+        for (by, name, mask), p in zip(standing, p_values, strict=True)
     ]
-    return sorted(rows, key=lambda row: (row["mean"], str(row["name"])))
+    order = {by: place for place, (by, *_) in reversed(list(enumerate(standing)))}
+    return sorted(rows, key=lambda row: (order[str(row["by"])], row["mean"], str(row["name"])))
+
+
+def _corrected(p_values: Sequence[float]) -> list[float | None]:
+    """P-values corrected for all that are known, none for those that are not."""
+    known = [place for place, p in enumerate(p_values) if not math.isnan(p)]
+    adjusted = dict(zip(known, holm([p_values[place] for place in known]).tolist(), strict=True))
+    return [adjusted.get(place) for place in range(len(p_values))]
 
 
 def _share(hits: Hits) -> Row:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from isoflop.cli.output import Json, amount, emit, table
 from isoflop.cli.results import open_store
 from isoflop.cli.studies import StudyId
-
-if TYPE_CHECKING:
-    from isoflop.tracking.store import Store
 
 Split = Literal["val", "test"]
 JOULES = {"joules_cpu": "processors", "joules_gpu": "GPUs"}
@@ -45,46 +42,36 @@ def analyze(
 def errors(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run, as STUDY/NUMBER.")],
     split: Annotated[Split, typer.Option(help="The split; finalists have both.")] = "val",
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="How to slice, each with its own --by: class, brightness, contrast, saturation, sharpness, "
+            "or a column of --slices."
+        ),
+    ] = None,
+    parts: Annotated[int, typer.Option(min=2, help="Slices of brightness and the like, of as many images each.")] = 4,
     slices: Annotated[
         Path | None,
-        typer.Option(help="A CSV with columns image and slice; an image is its key or its place in the split."),
+        typer.Option(
+            help="A CSV: the first column is an image's key or its place in the split, each other one slices."
+        ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Images, pairs and parts to show.")] = 10,
     json: Json = False,
 ) -> None:
     """Show where a run goes wrong: hardest images, pairs of classes, accuracy by class and by slice."""
     from isoflop.analysis.mistakes import mistakes
-    from isoflop.analysis.slices import read_slices
-    from isoflop.errors import Fault, InputError
+    from isoflop.answered import answered
 
-    store = open_store()
-    many = store.predictions(run, split)
-    if not many:
-        remedy = "finalists have them on both splits, COMPLETE trials of a search on val"
-        raise InputError(Fault("run", f"{run} left no logits on {split}", remedy))
-    keys = _keys(store, run, split, len(many[0].labels))
-    classes = [row["class"] for row in store.report(run, split)["classes"]]
-    found = mistakes(many, classes, slices=read_slices(slices, keys) if slices else None, top=top)
-    hardest = [row | {"key": keys[row["image"]]} for row in found["hardest"]]
+    run_answers = answered(run, split, open_store())
+    slicings = run_answers.slices(by or (), slices, parts)
+    found = mistakes(run_answers.predictions, run_answers.classes, slices=slicings, top=top)
+    hardest = [row | {"key": run_answers.keys[row["image"]]} for row in found["hardest"]]
     found = {"run": run, "split": split} | found | {"hardest": hardest}
     if json:
         emit(found)
         return
     _mistakes(found, top)
-
-
-def _keys(store: Store, run: str, split: str, images: int) -> Sequence[str]:
-    """Where each image came from; its place in the split where the prepared set is gone or another one by now."""
-    from isoflop.data.prepared import open_prepared
-    from isoflop.errors import IsoflopError
-
-    data = store.history(run.rpartition("/")[0]).study["data"]
-    try:
-        prepared = open_prepared(Path(data["path"]))
-        found = prepared.keys(split) if prepared.digest == data["digest"] else ()
-    except (IsoflopError, OSError):
-        found = ()
-    return found if len(found) == images else [str(place) for place in range(images)]
 
 
 def _front(front: Mapping[str, Any]) -> None:
@@ -174,10 +161,22 @@ def _mistakes(found: Mapping[str, Any], top: int) -> None:
     columns = ("image", "key", "class", "said", "confidence", "truth", "missed by")
     _titled("hardest images: the least probability of the truth, mean over seeds", rows, columns)
     _titled("classes taken for each other, over all seeds", found["confused"], ("class", "said", "answers"))
-    for kind in ("classes", "slices"):
-        parts = [{"name": row["name"], "images": row["images"], "right": _share(row)} for row in found[kind][:top]]
-        if parts:
-            _titled(f"{kind}, the lowest first", parts, ("name", "images", "right"))
+    ways = {row["by"]: [one for one in found["slices"] if one["by"] == row["by"]] for row in found["slices"]}
+    for title, rows in {"classes": found["classes"], **{f"slices by {by}": rows for by, rows in ways.items()}}.items():
+        parts = [_part(row) for row in rows[:top]]
+        _titled(f"{title}, the lowest first", parts, ("name", "images", "right", "worse than the rest", "p"))
+
+
+def _part(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A class or a slice in words."""
+    p = "-" if row["p"] is None else f"{row['p']:.2g}"
+    return {
+        "name": row["name"],
+        "images": row["images"],
+        "right": _share(row),
+        "worse than the rest": row["worse"],
+        "p": p,
+    }
 
 
 def _percent(value: float | None) -> str:

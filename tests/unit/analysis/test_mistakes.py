@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 from sklearn.metrics import confusion_matrix, recall_score
+from statsmodels.stats.multitest import multipletests
 
 from isoflop.analysis.mistakes import certainty, mistakes
-from isoflop.analysis.slices import read_slices
-from isoflop.errors import InputError
+from isoflop.effects import shortfalls
 from isoflop.evaluation.predictions import Predictions, load_predictions, save_predictions
 from isoflop.statistics import hits_interval
 from isoflop.tasks import MULTILABEL
@@ -63,10 +63,34 @@ def test_classes_and_pairs_are_those_of_all_seeds(seeds: list[Predictions]) -> N
 
 
 def test_slices_hold_the_images_that_name_them(seeds: list[Predictions]) -> None:
-    slices = ["night" if place < 100 else None for place in range(300)]
+    slices = {"light": {"night": np.arange(300) < 100, "nobody": np.zeros(300, dtype=bool)}}
     (row,) = mistakes(seeds, NAMES, slices=slices)["slices"]
-    assert (row["name"], row["images"]) == ("night", 100)
+    assert (row["by"], row["name"], row["images"]) == ("light", "night", 100)
     assert row["mean"] == pytest.approx(np.mean([one.hits[:100].mean() for one in seeds]))
+
+
+def test_slices_are_worse_than_the_rest_by_a_test_corrected_for_all_of_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 400)
+    logits = np.eye(3)[labels] + rng.normal(0, 0.25, (400, 3))
+    dark, odd = np.arange(400) < 60, np.arange(400) % 2 == 1
+    logits[dark] = rng.normal(0, 1, (60, 3))
+    one = stored(tmp_path, logits, labels)
+    found = mistakes([one], NAMES, slices={"light": {"dark": dark, "light": ~dark}, "place": {"odd": odd}})
+    rows = {(row["by"], row["name"]): row for row in found["slices"]}
+    assert list(rows) == [("light", "dark"), ("light", "light"), ("place", "odd")]
+    assert {name: row["worse"] for (_, name), row in rows.items()} == {"dark": True, "light": False, "odd": False}
+    raw = shortfalls(one.hits[None], [dark, ~dark, odd])
+    assert [row["p"] for row in rows.values()] == pytest.approx(multipletests(raw, method="holm")[1])
+    per_class = shortfalls(one.hits[None], [labels == place for place in range(3)])
+    known = dict(zip(NAMES, multipletests(per_class, method="holm")[1], strict=True))
+    assert {row["name"]: row["p"] for row in found["classes"]} == pytest.approx(known)
+
+
+def test_a_slice_of_all_images_has_no_rest(seeds: list[Predictions]) -> None:
+    (row,) = mistakes(seeds, NAMES, slices={"all": {"all": np.ones(300, dtype=bool)}})["slices"]
+    assert row["p"] is None
+    assert not row["worse"]
 
 
 def test_several_labels_an_image_are_as_sure_as_their_worst_answer(tmp_path: Path) -> None:
@@ -85,25 +109,3 @@ def test_several_labels_an_image_are_as_sure_as_their_worst_answer(tmp_path: Pat
     assert found["hardest"][0]["probability"] == pytest.approx(1 / (1 + np.exp(2)), rel=1e-3)
     assert found["confused"] == []
     assert {row["name"]: row["mean"] for row in found["classes"]} == {"cat": 1.0, "dog": 0.0, "fox": 1.0}
-
-
-def test_slices_are_read_by_key_or_place(tmp_path: Path) -> None:
-    path = tmp_path / "slices.csv"
-    path.write_text("image,slice\na.png,night\n2,rain\nelsewhere.png,snow\n1,\n")
-    assert read_slices(path, ["a.png", "b.png", "c.png"]) == ["night", None, "rain"]
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("image,part\na.png,x\n", "no column slice"),
-        ("image,slice\nz.png,x\n", "names no image"),
-        (None, "cannot be read"),
-    ],
-)
-def test_a_table_that_says_nothing_is_refused(tmp_path: Path, text: str | None, words: str) -> None:
-    path = tmp_path / "slices.csv"
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(InputError, match=words):
-        read_slices(path, ["a.png"])

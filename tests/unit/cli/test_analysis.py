@@ -104,14 +104,22 @@ def test_a_front_wants_two_or_three_quantities() -> None:
 
 def test_errors_show_images_pairs_classes_and_slices(home: Path) -> None:
     slices = home / "slices.csv"
-    slices.write_text("image,slice\n" + "".join(f"{place},first\n" for place in range(20)))
-    text = said("errors", "s-1/9", "--slices", str(slices), "--top", "3")
+    slices.write_text("image,third,half\n" + "".join(f"{place},first,a\n" for place in range(20)))
+    text = said("errors", "s-1/9", "--slices", str(slices), "--by", "third", "--top", "3")
     assert "s-1/9 on val: " in text
     assert "60 images, 1 seed" in text
     assert "hardest images" in text
     assert "taken for each other, over all seeds" in text
-    assert "slices, the lowest first" in text
-    found = json.loads(said("errors", "s-1/9", "--top", "3", "--json"))
+    assert "slices by third, the lowest first" in text
+    assert "by half" not in text
+    found = json.loads(said("errors", "s-1/9", "--slices", str(slices), "--json"))
+    assert [(row["by"], row["name"], row["images"]) for row in found["slices"]] == [
+        ("third", "first", 20),
+        ("half", "a", 20),
+    ]
+    assert set(found["slices"][0]) == {"by", "name", "images", "mean", "low", "high", "p", "worse"}
+    found = json.loads(said("errors", "s-1/9", "--top", "3", "--by", "class", "--json"))
+    assert {row["name"] for row in found["slices"]} == {"even", "odd"}
     assert len(found["hardest"]) == 3
     assert found["hardest"][0]["key"] == str(found["hardest"][0]["image"])
     assert {row["name"] for row in found["classes"]} == {"even", "odd"}
@@ -123,3 +131,11 @@ def test_a_run_without_logits_is_refused() -> None:
         said("errors", "s-1/3")
     with pytest.raises(UnknownError, match="unknown run"):
         said("errors", "s-1/99")
+
+
+@pytest.mark.usefixtures("home")
+def test_images_are_sliced_only_by_what_there_is() -> None:
+    with pytest.raises(InputError, match="cannot be sliced by 'brigtness'; did you mean 'brightness'"):
+        said("errors", "s-1/9", "--by", "brigtness")
+    with pytest.raises(InputError, match="the images of s-1/9 are gone, or other ones by now"):
+        said("errors", "s-1/9", "--by", "brightness")
