@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,20 @@ from isoflop.data import open_prepared
 from isoflop.data.portion import POOL
 from isoflop.errors import InputError, SpecError, UnknownError
 from isoflop.evaluation.predictions import load_predictions
+from isoflop.followup.ablation import ablation_plan, found
+from isoflop.followup.subject import subject_of
+from isoflop.followup.words import ablation_text
 from isoflop.home import Home
 from isoflop.journal.event import Event, Kind
+from isoflop.journal.history import History
 from isoflop.outcome import Study, load_study
 from isoflop.records import Key, State
 from isoflop.spec import spec_from_tree
 from isoflop.statistics import interval
 from isoflop.study import finalists, resume, search
+from isoflop.study_spec import Objective
 from isoflop.trial import run_trial
+from tests.made_up import Writer
 
 TREE: dict[str, Any] = {
     "space": {
@@ -190,27 +197,76 @@ def test_the_mean_over_folds_is_as_unsure_as_folds_that_share_images(crossed: St
     assert wide["high"] == pytest.approx(min(1.0, plain.mean + half))
 
 
+def judged(home: Home, run: str, metric: str, history: History) -> dict[str, Any]:
+    """What an ablation would have found by another metric, or of another history."""
+    subject = subject_of(run, bench(home))
+    study = subject.spec.study.model_copy(update={"objectives": (Objective(metric=metric, direction="minimize"),)})
+    if metric != "val_accuracy":
+        subject = replace(subject, spec=replace(subject.spec, study=study))
+    return found(subject, ablation_plan(subject, 2, bench(home)), history, bench(home))
+
+
+def test_a_loss_is_judged_by_seeds_alone_and_less_is_better(home: Home, ablated: Study, run: str):
+    history = ablated.store.history(ablated.id)
+    tree = judged(home, run, "val_loss", history)
+    assert tree["images"] is None
+    for row in tree["choices"]:
+        pairs = [
+            history.trials[Key(trial=row["trial"], replicate=one)].value("val_loss")
+            - history.trials[Key(trial=0, replicate=one)].value("val_loss")
+            for one in range(2)
+        ]
+        assert row["gain"]["mean"] == pytest.approx(np.mean(pairs))
+    assert "points" not in ablation_text(tree)
+    assert "paired by seed alone" in ablation_text(tree)
+
+
+def test_a_seed_that_was_lost_is_left_out_and_named(home: Home, ablated: Study, run: str):
+    history = ablated.store.history(ablated.id)
+    for replicate in range(2):
+        key = Key(trial=1, replicate=replicate)
+        history.trials[key] = replace(history.trials[key], state=State.FAILED, reason="diverged at step 3\nmore")
+        tree = judged(home, run, "val_accuracy", history)
+        (row,) = [one for one in tree["choices"] if one["trial"] == 1]
+        assert row["seeds"] == 1 - replicate
+        assert row["lost"] == "FAILED diverged at step 3"
+        assert (row["gain"] is None) == (row["earned"] is None) == bool(replicate)
+        assert f"{1 - replicate} of 2, FAILED diverged at step 3" in ablation_text(tree)
+    assert tree["choices"][-1]["trial"] == 1, "what nothing is known of comes last"
+
+
+def test_a_member_of_a_fused_program_is_studied_as_it_is_alone(home: Home, run: str):
+    final = load_study(run.rpartition("/")[0], home=home.path)
+    facts, trial = final.store.history(final.id).study, final.trials[0]
+    named = {name: facts[name] for name in ("name", "plan", "spec", "data", "parent")}
+    writer = Writer(bench(home).journal, "fused-finalists", **named)
+    config = {**trial.config, "fused.members": 3, "fused.place": 1}
+    writer.trial(0, [0.9], State.COMPLETE, config=config, params=dict(trial.params))
+    subject = subject_of("fused-finalists/0", bench(home))
+    assert ablation_plan(subject, 1, bench(home)).rows[0].proposal.config == trial.config
+
+
 def test_errors_are_those_of_every_image_out_of_its_fold(home: Home, crossed: Study):
-    found = answered(f"{crossed.id}/0", "val", crossed.store)
+    whole = answered(f"{crossed.id}/0", "val", crossed.store)
     prepared = open_prepared(home.data_set("digits"))
-    assert sorted(found.keys) == sorted([*prepared.keys("train"), *prepared.keys("val")])
+    assert sorted(whole.keys) == sorted([*prepared.keys("train"), *prepared.keys("val")])
     labels = {key: prepared.split(split)[1][at] for split in POOL for at, key in enumerate(prepared.keys(split))}
-    (joined,) = found.predictions
-    assert joined.labels.tolist() == [labels[key] for key in found.keys]
-    images = [int(mask.sum()) for mask in found.slices(["brightness"], None, 3)["brightness"].values()]
+    (joined,) = whole.predictions
+    assert joined.labels.tolist() == [labels[key] for key in whole.keys]
+    images = [int(mask.sum()) for mask in whole.slices(["brightness"], None, 3)["brightness"].values()]
     assert sum(images) == 1527
     assert max(images) - min(images) < 20
 
 
 def test_slices_by_looks_are_those_of_the_images(home: Home, ablated: Study):
-    found = answered(f"{ablated.id}/1", "val", ablated.store)
-    assert len(found.predictions) == 2
-    slicing = found.slices(["brightness"], None, 2)["brightness"]
+    whole = answered(f"{ablated.id}/1", "val", ablated.store)
+    assert len(whole.predictions) == 2
+    slicing = whole.slices(["brightness"], None, 2)["brightness"]
     pixels = open_prepared(home.data_set("digits")).split("val")[0]
     dark, light = slicing.values()
     assert pixels[dark].mean(axis=(1, 2, 3)).max() <= pixels[light].mean(axis=(1, 2, 3)).min()
     with pytest.raises(InputError, match="saturation is the same for all images"):
-        found.slices(["saturation"], None, 2)
+        whole.slices(["saturation"], None, 2)
 
 
 def test_the_command_line_says_it_in_words_and_json(

@@ -82,7 +82,7 @@ def found(subject: Subject, plan: AblationPlan, history: History, bench: Bench) 
         "parameters": subject.trial.parameters,
         "flops": subject.trial.flops,
         "as_is": _earned(earned, 0, plan.seeds),
-        "choices": sorted(rows, key=lambda row: -abs(row["gain"]["mean"]) if row["gain"] else 1.0),
+        "choices": sorted(rows, key=lambda row: -abs(row["gain"]["mean"]) if row["gain"] else math.inf),
         "untouched": [{"key": one.key, "value": one.value, "why": one.why} for one in plan.untouched],
     }
 
