@@ -121,12 +121,16 @@ def finalists(
     """Train the best of a search again in full on fresh seeds, then open the test set, once.
 
     `top`, `seeds` and `fused` are the spec's where they are not given. Raises `UnknownError` for an unknown study and
-    `InputError` where the search has no COMPLETE trial, or where the test set was opened for this version of the study
-    and there would be more trainings now; with `open_again`, which says why, that is recorded instead.
+    `InputError` where the search has no COMPLETE trial, where the study is no search but about one run, or where the
+    test set was opened for this version of the study and there would be more trainings now; with `open_again`, which
+    says why, that is recorded instead.
     """
     bench = bench or Bench.here()
     found = known(study, Store(bench.journal, bench.home.path))
     spec, facts = found.spec, found.store.history(study).study
+    if facts["plan"] in FOLLOW_UPS:
+        what = f"is about one run ({facts['plan']}) and judged on validation alone"
+        raise InputError(Fault(f"study {study}", what, "name a search: isoflop studies"))
     top, seeds = top or spec.study.finalists.top, seeds or spec.study.finalists.seeds
     best = choose(found.trials, spec.study.objectives, spec.study.constraints, len(found.trials))
     chosen = distinct(best)[:top]

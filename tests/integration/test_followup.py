@@ -298,5 +298,7 @@ def test_what_cannot_be_studied_is_refused(home: Home, ablated: Study, run: str)
         followup.cross_validate(f"{run.rpartition('/')[0]}/7", bench=at)
     with pytest.raises(InputError, match=r"has no choice that can be set back: model\.family is another net"):
         followup.ablate("chosen-1/0", bench=at)
+    with pytest.raises(InputError, match="judged on validation alone"):
+        finalists(ablated.id, bench=at)
     with pytest.raises(SpecError, match="1 fold leaves nothing to train on"):
         followup.cross_validate(run, folds=1, bench=at)
