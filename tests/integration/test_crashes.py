@@ -23,6 +23,7 @@ from isoflop.crashpoints import POINTS
 from isoflop.home import Home
 from isoflop.journal.event import Kind
 from isoflop.journal.sqlite import SqliteJournal
+from isoflop.tracking.projection import SEQ
 from isoflop.tracking.store import Store
 
 SPEC = """
@@ -163,7 +164,10 @@ def table(home: Path, study: str) -> list[tuple[Any, ...]]:
 
 
 def tracked(home: Path, study: str) -> dict[str, Any]:
-    """Every run that the tracker has of a study: its status, state, and metrics that are not measured."""
+    """Every run that the tracker has of a study: its status, state, and metrics that are not measured.
+
+    Nor up to which event it stands: a study that was gone on with has more of them.
+    """
     with closing(sqlite3.connect(home / "mlflow.sqlite")) as database:
         runs = database.execute(
             "SELECT r.run_uuid, r.name, r.status FROM runs r JOIN tags t ON t.run_uuid = r.run_uuid"
@@ -177,8 +181,9 @@ def tracked(home: Path, study: str) -> dict[str, Any]:
 def _about(database: sqlite3.Connection, run: str) -> tuple[Any, ...]:
     state = database.execute("SELECT value FROM tags WHERE run_uuid = ? AND key = 'isoflop.state'", (run,)).fetchall()
     metrics = database.execute(
-        "SELECT key, step, value FROM metrics WHERE run_uuid = ? AND key NOT LIKE 'measured.%' ORDER BY key, step",
-        (run,),
+        "SELECT key, step, value FROM metrics WHERE run_uuid = ? AND key NOT LIKE 'measured.%' AND key != ?"
+        " ORDER BY key, step",
+        (run, SEQ),
     ).fetchall()
     return state, metrics
 
