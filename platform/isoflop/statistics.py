@@ -20,6 +20,8 @@ between the quantiles of the normal and of Student's t with the seeds' degrees o
 & Cox 1950 (Experimental designs, section 4.14), which is too wide: at 95 % and 3 seeds it covers up to 97.1 %.
 Satterthwaite's degrees of freedom cover 92.2 % at worst. With 1.25 it is 94.7 to 96.5 %, with 5 seeds 95.0 to 95.9 %
 and with 2 seeds 93.0 to 97.1 %, for every r (integrated in the tests).
+
+scipy is imported where it is used: it takes half a second, and whoever only reads studies needs none of it.
 """
 
 from __future__ import annotations
@@ -32,7 +34,6 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special, stats
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Hits: TypeAlias = npt.NDArray[np.bool_]
@@ -123,6 +124,8 @@ def multiple(level: float, seeds: Part, images: float) -> float:
 
 def quantile(level: float, freedom: float) -> float:
     """How many standard errors Student's t reaches to both sides at a level; the normal's for infinite freedom."""
+    from scipy import special
+
     tail = (1 - level) / 2
     return float(-special.ndtri(tail) if math.isinf(freedom) else -special.stdtrit(freedom, tail))
 
@@ -192,6 +195,8 @@ def _prior(variances: Floats, freedom: Floats) -> tuple[float, float]:
 
     The logarithms of variances of one true value spread by trigamma(freedom / 2); what they spread more is the rows'.
     """
+    from scipy import optimize, special
+
     pooled = float((variances * freedom).sum() / freedom.sum())
     if len(variances) == 1 or not pooled:
         return pooled, math.inf
@@ -224,6 +229,8 @@ def _compared(a: _Row, b: _Row, *, freedom: float) -> float:
 
 def level_of(gap: float, seeds: Part, images: float) -> float:
     """Two-sided p-value of a gap: 1 less the level at which an interval around it just holds 0; 1 for one below 0."""
+    from scipy import optimize
+
     error = math.sqrt(seeds.variance + images)
 
     def short(p: float) -> float:
@@ -288,6 +295,8 @@ def chance_part(hits: Scores) -> float:
 
 def mcnemar(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
     """McNemar's exact two-sided p-value."""
+    from scipy import stats
+
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
     if only_a == only_b:
         return 1.0
