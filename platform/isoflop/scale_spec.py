@@ -28,6 +28,9 @@ class ScaleSpec(Part):
     """FLOPs of one image's forward pass at phi = 0; none means what each family's base costs."""
     vary: Annotated[tuple[Grown, ...], Field(min_length=1)] = get_args(Grown)
     """What grows; the others stay as the base has them."""
+    arm: Annotated[float, Field(ge=1.2, le=8)] = 2.5
+    """What a shape of the fit that is put off the middle has more of, as a factor of the FLOPs that a dimension brings.
+    Longer arms tell more of how the error is curved; the surface must be a bowl as far as they reach."""
     doublings: Annotated[int, Field(ge=3, le=8)] = 3
     """Doublings of FLOPs from the first to the last surface that shapes are fitted on."""
     fit_seeds: Count = 2

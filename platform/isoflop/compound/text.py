@@ -70,8 +70,20 @@ def _fit(family: Family) -> Iterator[str]:
         told = "" if fit.response.determined else f"; {_presumed(family)}"
         growth = f"alpha {line.alpha:.3f}, beta {line.beta:.3f}, gamma {line.gamma:.3f}"
         yield f"Climbed along {growth} a doubling of FLOPs{told}."
+        yield from _downhill(fit)
     elif fit is not None:
         yield f"Not fitted: {fit}."
+
+
+def _downhill(fit: Ascent) -> Iterator[str]:
+    """Where the line starts for a slope's sake."""
+    if fit.response.downhill is not None:
+        start = ", ".join(f"{name} {math.exp(fit.climb.line.start.of(name)):.2f}" for name in DIMENSIONS)
+        yield ""
+        yield (
+            f"The error falls {fit.response.downhill} at equal FLOPs, and the shapes do not tell how far. The line"
+            f" starts down that slope, no further than they reach: at {start} of the base's."
+        )
 
 
 def _presumed(family: Family) -> str:

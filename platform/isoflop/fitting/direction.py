@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import stats
 
 from isoflop.fitting.bottom import bottom
+from isoflop.fitting.coordinates import Coordinates
 from isoflop.fitting.estimate import Estimate
 from isoflop.fitting.exponents import NAMES
 from isoflop.fitting.surface import Surface, hessian
@@ -65,9 +66,9 @@ def named(load: Floats) -> str:
 
 
 def directions(
-    fitted: Surface, across: Floats, varied: Sequence[int], *, growth: bool, start: bool, level: float
+    fitted: Surface, coordinates: Coordinates, *, growth: bool, start: bool, level: float
 ) -> tuple[Direction, ...]:
-    """The q directions of a surface, N (varied, q) given: its own axes, or the flattest one and what is left.
+    """The q directions of a surface: its own axes, or the flattest one and what is left.
 
     All are determined where the whole `growth` is. Else one is, where H is not 0 altogether (an F-test): the surface is
     fitted again as one that is flat along the flattest direction, and the other's place is that surface's. `start`:
@@ -75,30 +76,27 @@ def directions(
     """
     if not fitted.q:
         return ()
+    draw = partial(_direction, coordinates=coordinates, level=level)
     _, axes = np.linalg.eigh(fitted.hessian)
     if growth:
-        return tuple(
-            _direction(fitted, across, varied, axes[:, n], growth=True, start=start, level=level)
-            for n in reversed(range(fitted.q))
-        )
+        return tuple(draw(fitted, axes[:, n], growth=True, start=start) for n in reversed(range(fitted.q)))
     _, flattest = bottom(fitted, lead=fitted.moves).flattest()
     if fitted.q == 1:
-        return (_direction(fitted, across, varied, axes[:, 0], growth=False, start=False, level=level),)
+        return (draw(fitted, axes[:, 0], growth=False, start=False),)
     beside = np.array([-flattest[1], flattest[0]])
     left = _flattened(fitted, flattest)
     told = _is_curved(fitted, level) and float(beside @ left.hessian @ beside) > 0
     return (
-        _direction(left if told else fitted, across, varied, beside, growth=told, start=told, level=level),
-        _direction(fitted, across, varied, flattest, growth=False, start=False, level=level),
+        draw(left if told else fitted, beside, growth=told, start=told),
+        draw(fitted, flattest, growth=False, start=False),
     )
 
 
 def _direction(
-    fitted: Surface, across: Floats, varied: Sequence[int], step: Floats, *, growth: bool, start: bool, level: float
+    fitted: Surface, step: Floats, *, coordinates: Coordinates, growth: bool, start: bool, level: float
 ) -> Direction:
     """A direction with what a surface says of it; the sign is such that its largest part grows."""
-    load = np.zeros(3)
-    load[list(varied)] = across @ step
+    load = coordinates.join(0.0, step)
     if load[np.argmax(np.abs(load))] < 0:
         step, load = -step, -load
     depth, width, resolution = map(float, load)

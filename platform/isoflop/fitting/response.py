@@ -24,6 +24,7 @@ from scipy import stats
 from isoflop.fitting.bottom import Bottom, bottom, limit
 from isoflop.fitting.coordinates import Coordinates
 from isoflop.fitting.direction import Direction, directions, named
+from isoflop.fitting.downhill import Downhill, downhill
 from isoflop.fitting.estimate import Estimate
 from isoflop.fitting.exponents import NAMES, Exponents, exponents
 from isoflop.fitting.line import DOUBLING, Line, Three, balanced, scaled
@@ -51,6 +52,8 @@ class Response:
     exponents: Exponents
     directions: tuple[Direction, ...]
     """What can be traded at equal FLOPs, the most curved first, and whether the data tell where its best lies."""
+    downhill: Downhill | None
+    """Where they do not: to where the error falls among the shapes, if it does."""
     seeds: float | None
     """Standard deviation of log error between seeds of one shape; None with one seed each."""
     residual: float
@@ -81,7 +84,7 @@ class Response:
 
         `prior`: alpha, beta and gamma of which only the direction counts, such as the published ones; by default every
         dimension takes an equal share of the FLOPs. Of directions that the data do not tell, the line has the prior's
-        growth and the base's place; a dimension that was not varied stays.
+        growth, and the base's place or that downhill of it; a dimension that was not varied stays.
         """
         offset = self.exponents.offset if self._has_offset else 0.0
         wanted = balanced(self.exponents) if prior is None else scaled(prior, self.exponents)
@@ -92,6 +95,8 @@ class Response:
                 growth_across += one.across * (one.moves - one.across @ growth_across)
             if one.starts is not None:
                 start_across += one.across * (one.starts - one.across @ start_across)
+        if self.downhill is not None:
+            start_across += self.downhill.across
         start = self.coordinates.join(-offset, start_across) + np.asarray(self.held)
         growth = DOUBLING * self.coordinates.join(1.0, growth_across)
         return Line(start=_three(np.exp(start)), growth=_three(np.exp(growth)))
@@ -107,6 +112,7 @@ class Response:
             "optimum": {name: one.report() for name, one in zip(NAMES, self.optimum, strict=True)},
             "exponents": self.exponents.report(),
             "directions": [one.report() for one in self.directions],
+            "downhill": None if self.downhill is None else self.downhill.report(),
             "noise": {"seeds": self.seeds, "residual": self.residual, "lack_of_fit_p": self.lack},
             "base_is_best_p": self.base_is_best,
             "trainings": self.trainings,
@@ -147,8 +153,7 @@ def respond(
     optimum, growth = told.optimum(known), told.growth()
     trades = directions(
         fitted,
-        coordinates.across,
-        coordinates.varied,
+        coordinates,
         growth=all(growth[n].determined for n in coordinates.varied),
         start=all(optimum[n].determined for n in coordinates.varied),
         level=level,
@@ -160,6 +165,7 @@ def respond(
         optimum=optimum,
         exponents=known,
         directions=trades,
+        downhill=downhill(fitted, coordinates, _off(given, coordinates, known), trades),
         seeds=None if means.pure is None else float(np.sqrt(means.pure)),
         residual=fitted.residual,
         lack=fitted.lack,
@@ -241,6 +247,12 @@ def _base_is_best(fitted: Surface) -> float | None:
     at = slice(fitted.starts, fitted.starts + fitted.q)
     statistic = fitted.theta[at] @ np.linalg.solve(fitted.gram[at, at], fitted.theta[at]) / fitted.variance
     return float(stats.f.sf(statistic / fitted.q, fitted.q, fitted.freedom))
+
+
+def _off(given: Trainings, coordinates: Coordinates, known: Exponents) -> Floats:
+    """How far shapes (m, q) stand off a line from the base in which all dimensions take equal shares of the FLOPs."""
+    balance = coordinates.split(balanced(known)[None])[0] / DOUBLING
+    return coordinates.split(given.shapes) - np.outer(given.log_flops, balance)
 
 
 def _three(values: Floats) -> Three:

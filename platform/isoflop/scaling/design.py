@@ -22,8 +22,8 @@ from isoflop.scaling.placement import TOLERANCE, Placement
 
 LEVELS = (1.0, 2.0, 4.0, 8.0)
 """FLOPs of the surfaces over the base's."""
-ARM = 1.75
-"""What a star's arm multiplies the FLOPs by that one dimension brings: 1.75 times the layers, 1.3 times the width."""
+ARM = 2.5
+"""What a star's arm multiplies the FLOPs by that one dimension brings: 2.5 times the layers, 1.6 times the width."""
 CORNERS = 2.0
 """FLOPs over the base's up to which corners are added; further up they would stand far from every other point."""
 STAIRS = 0.1

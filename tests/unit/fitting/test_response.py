@@ -113,6 +113,46 @@ def test_of_a_flat_trade_the_line_takes_the_prior_and_of_the_other_the_data() ->
     assert found.line((1.0, 1.0, 2.0)).growth[2] > found.line(PUBLISHED).growth[2]
 
 
+def sloped(slope: float, seed: int = 0) -> Trainings:
+    """Errors that rise with depth against width at equal FLOPs, and are not curved anywhere."""
+    data = draw(FLAT, seed)
+    return replace(data, values=data.values * np.exp(slope * data.shapes @ DEEPER))
+
+
+DEEPER = np.array([2.0, -1.0, 0.0]) / np.sqrt(5.0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_downhill_without_a_bottom_the_line_starts_where_the_shapes_end(seed: int) -> None:
+    data = sloped(0.3, seed)
+    found = fit(data)
+    assert str(found.downhill).startswith("with less depth and more width")
+    start = np.log(found.line().start)
+    # along the slope to the edge of the stars, and nearly nowhere else
+    reach = -(data.shapes[np.abs(data.log_flops) < 0.3] @ DEEPER).min()
+    assert 0.7 * reach < -start @ DEEPER < 1.3 * reach
+    assert np.linalg.norm(start + DEEPER * (-start @ DEEPER)) < 0.35 * reach
+    assert found.line().growth == pytest.approx([2 ** (1 / 3), 2 ** (1 / 6), 2 ** (1 / 6)], rel=0.05)
+    assert [one.value for one in found.growth] == [None] * 3
+
+
+def test_a_bottom_among_the_shapes_is_not_passed() -> None:
+    """Hardly curved, its bottom near: the line goes less far than down a slope without an end."""
+    weak = replace(RESNET, bowl=(0.06, 0.12, 0.12), start=(-0.3, 0.15, 0.0))
+    fits = [fit(draw(weak, seed)) for seed in range(20)]
+    steps = [np.linalg.norm(one.downhill.logs) for one in fits if one.downhill is not None]
+    edges = [np.linalg.norm(fit(sloped(0.3, seed)).downhill.logs) for seed in range(4)]
+    assert steps
+    assert np.median(steps) < 0.75 * min(edges)
+
+
+def test_without_a_slope_the_line_starts_at_the_base() -> None:
+    found = [fit(draw(FLAT, seed)) for seed in range(20)]
+    assert sum(one.downhill is not None for one in found) <= 6, "two slopes, 5 % each: about one fit in ten"
+    still = next(one for one in found if one.downhill is None)
+    assert np.log(still.line().start) == pytest.approx([0, 0, 0], abs=0.05)
+
+
 def test_errors_that_are_all_equal_say_nothing() -> None:
     data = exact(FLAT)
     found = respond(data.shapes, data.log_flops, np.full(len(data.values), 0.1), data.shape_of)

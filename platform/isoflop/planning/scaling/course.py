@@ -48,7 +48,7 @@ class Course:
     def design(self) -> Design:
         """The shapes near equal-FLOP surfaces."""
         levels = [2.0**doubling for doubling in range(self.scale.doublings + 1)]
-        return design(self.ground, levels=levels, vary=self.scale.vary)
+        return design(self.ground, levels=levels, arm=self.scale.arm, vary=self.scale.vary)
 
     @cached_property
     def presumed(self) -> tuple[Dimension, ...]:
