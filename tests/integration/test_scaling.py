@@ -10,11 +10,13 @@ import pytest
 from benchmarks.scaling_kills import CALM, KILLED, TREE, Toll, rampage
 from isoflop import compound
 from isoflop.bench import Bench
+from isoflop.compound.spec import bases_of
 from isoflop.home import Home
 from isoflop.journal.event import Kind
 from isoflop.journal.history import History
 from isoflop.journal.sqlite import SqliteJournal
 from isoflop.spec import spec_from_tree
+from isoflop.study import search
 from tests.integration.test_cli import assert_refused, isoflop
 
 KILLS = 2
@@ -116,6 +118,29 @@ def test_a_budget_in_hours_becomes_images(home: Home, tmp_path: Path):
     images = [float(text.partition("each ")[2].partition(" images")[0]) for text in shown]
     assert min(images) > 1000
     assert "training FLOPs: about 2e+12" in shown[1]
+
+
+def test_bases_are_the_best_of_a_search_with_its_data_and_metric(home: Home):
+    knobs = {"model.width": 0.125, "optim.lr": 0.05, "augment.flip": True}
+    tree = {
+        "space": {"model.family": "resnet", "model.depth": {"choice": [0.34, 0.5]}, **knobs},
+        "study": {
+            "data": "digits",
+            "objectives": ["val_loss"],
+            "fidelity": {"axis": "images", "horizon": 256, "reports": 1},
+            "halving": None,
+            "budget": {"trials": 2},
+        },
+    }
+    searched = search(
+        spec_from_tree(tree, where="base", name="base"), study="base", bench=Bench(home=home, executor="inline")
+    )
+    depth = searched.best.config["model.depth"]
+    assert bases_of(searched, ["resnet"]) == {"resnet": {**knobs, "model.depth": depth}}
+    told = isoflop(home.path, "scale", "resnet", "--base", "base", "--images", "256", "--dry-run")
+    assert told.returncode == 0, told.stderr
+    assert f"resnet: d{depth:g} w0.125 r8" in told.stdout
+    assert_refused(isoflop(home.path, "scale", "vit", "--base", "base", "--dry-run"), "no COMPLETE trial of vit")
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,9 @@ IMAGES = 200_000
 def scale(
     families: Annotated[list[str] | None, typer.Argument(metavar="[FAMILY]...", help="Families to scale.")] = None,
     spec: Annotated[Path | None, typer.Option(help="A spec with the part study.scale, instead of families.")] = None,
-    data: Annotated[str | None, typer.Option(help="Prepared data set; default: the spec's, or digits.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Prepared data set; default: the spec's or the base's, or digits.")
+    ] = None,
     base_flops: Annotated[
         float | None, typer.Option(min=1, help="FLOPs of an image at phi 0; the base's width is solved for it.")
     ] = None,
@@ -66,7 +68,7 @@ def scale(
     if spec is not None:
         loaded = _from_file(spec, families, settings, images, given)
     else:
-        loaded = _named(families or [], data or "digits", images or IMAGES, given, _read(settings or []), base)
+        loaded = _named(families or [], data, images or IMAGES, given, _read(settings or []), base)
     loaded = override(loaded, data=data, trials=None, time=None, workers=workers, seed=seed)
     prepared = open_prepared(bench.home.data_set(data or loaded.study.data))
     if budget is not None:
@@ -124,20 +126,27 @@ def say_report(done: Study) -> None:
 
 def _named(
     families: list[str],
-    data: str,
+    data: str | None,
     images: float,
     scale: Mapping[str, Any],
     settings: Mapping[str, Any],
     base: str | None,
 ) -> Spec:
+    """A spec for families by name; the data set and the metric are those of the search that bases are from."""
     from isoflop.compound.spec import bases_of, scaling_spec
     from isoflop.errors import Fault, InputError
     from isoflop.outcome import load_study
+    from isoflop.tasks import metric_of
 
     if not families:
         raise InputError(Fault("scale", "names no family and no spec", "write: isoflop scale resnet vit --data digits"))
-    bases = bases_of(load_study(base), families) if base else {}
-    return scaling_spec(families, data=data, images=images, scale=scale, settings=settings, bases=bases)
+    common: dict[str, Any] = {"images": images, "scale": scale, "settings": settings}
+    if base is None:
+        return scaling_spec(families, data=data or "digits", **common)
+    searched = load_study(base)
+    trained = [one.metric for one in searched.spec.study.objectives if metric_of(one.metric)]
+    common |= {"metric": trained[0]} if trained else {}
+    return scaling_spec(families, data=data or searched.spec.study.data, bases=bases_of(searched, families), **common)
 
 
 def _from_file(

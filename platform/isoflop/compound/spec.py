@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from isoflop.choice import choose
+from isoflop.config import default_of, known_keys
 from isoflop.errors import Fault, InputError
 from isoflop.families import Scalar, family
 from isoflop.outcome import Study
 from isoflop.space import FAMILY
 from isoflop.spec import Spec, spec_from_tree
-
-DECIDED = ("data.name", "data.digest", "train.axis", "train.horizon", "train.reports", "train.threads", "train.devices")
-"""What a study decides, and so no base brings along."""
+from isoflop.tasks import USUAL
 
 
 def scaling_spec(
@@ -24,10 +23,12 @@ def scaling_spec(
     scale: Mapping[str, Any],
     settings: Mapping[str, Scalar],
     bases: Mapping[str, Mapping[str, Scalar]] | None = None,
+    metric: str = USUAL.first,
 ) -> Spec:
     """A spec that scales families, each from its base with these settings over it.
 
-    Every training sees so many images. Raises `UnknownError` for an unknown family, `SpecError` for what cannot be.
+    Every training sees so many images; the error is that of `metric`. Raises `UnknownError` for an unknown family,
+    `SpecError` for what cannot be.
     """
     for name in families:
         family(name)
@@ -37,6 +38,7 @@ def scaling_spec(
         "study": {
             "name": "-".join(("scale", *families))[:64],
             "data": data,
+            "objectives": [metric],
             "fidelity": {"axis": "images", "horizon": images, "reports": 3},
             "halving": None,
             "scale": dict(scale),
@@ -46,7 +48,10 @@ def scaling_spec(
 
 
 def bases_of(study: Study, families: Sequence[str]) -> dict[str, dict[str, Scalar]]:
-    """The best trial of each family in a search, as a base of its scaling. Raises `InputError` where there is none."""
+    """The best trial of each family in a search, as a base of its scaling: its settings that are not the defaults.
+
+    Raises `InputError` where there is none.
+    """
     spec = study.spec.study
     found: dict[str, dict[str, Scalar]] = {}
     for name in families:
@@ -55,6 +60,9 @@ def bases_of(study: Study, families: Sequence[str]) -> dict[str, dict[str, Scala
         if not best:
             what = f"has no COMPLETE trial of {name}"
             raise InputError(Fault(f"study {study.id}", what, "name families that it searched, or leave --base out"))
-        skipped = (*DECIDED, FAMILY)
-        found[name] = {key: value for key, value in best[0].config.items() if key not in skipped}
+        found[name] = {
+            key: value
+            for key, value in best[0].config.items()
+            if key != FAMILY and key in known_keys(name) and value not in (None, default_of(key, name))
+        }
     return found
