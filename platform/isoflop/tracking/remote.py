@@ -31,12 +31,15 @@ LOOK_SECONDS = 0.5
 
 
 @contextmanager
-def tracked_remotely(study: str, journal: Path, *, uri: str, artifacts: Path) -> Iterator[Callable[[Event], None]]:
+def tracked_remotely(
+    study: str, journal: Path, *, uri: str, artifacts: Path, patience: float = DRAIN_SECONDS
+) -> Iterator[Callable[[Event], None]]:
     """A listener that need not listen: a process keeps MLflow up to date while the context lasts, drained at its end.
 
-    What could not be written is logged in one line; the next run of the study writes it.
+    `patience`: seconds that draining may take. What could not be written is logged in one line; the next run of the
+    study writes it.
     """
-    options = ["--journal", str(journal), "--study", study, "--artifacts", str(artifacts)]
+    options = ["--journal", str(journal), "--study", study, "--artifacts", str(artifacts), "--patience", str(patience)]
     process = subprocess.Popen(
         [sys.executable, "-m", "isoflop.tracking.remote", *options],
         env={**os.environ, "ISOFLOP_TRACKING_URI": uri},  # it may hold a password, and arguments are seen by all
@@ -49,7 +52,7 @@ def tracked_remotely(study: str, journal: Path, *, uri: str, artifacts: Path) ->
     try:
         yield _silent
     finally:
-        if left := _drained(process):
+        if left := _drained(process, 2 * patience):
             LOG.warning("records are not all in MLflow yet, the next run of study %s writes them: %s", study, left)
 
 
@@ -58,14 +61,14 @@ def _silent(event: Event) -> None:
     del event
 
 
-def _drained(process: subprocess.Popen[str]) -> str:
-    """Let the process end; what it could not write, in a line."""
+def _drained(process: subprocess.Popen[str], seconds: float) -> str:
+    """Let the process end, in so many seconds at most; what it could not write, in a line."""
     try:
-        said, _ = process.communicate(DRAIN, timeout=2 * DRAIN_SECONDS)
+        said, _ = process.communicate(DRAIN, timeout=seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-        return f"it has not finished after {2 * DRAIN_SECONDS:g} s"
+        return f"it has not finished after {seconds:g} s"
     return said.strip() or ("" if process.returncode == 0 else f"the tracker's process ended with {process.returncode}")
 
 
@@ -75,6 +78,7 @@ def main() -> None:
     parser.add_argument("--journal", type=Path, required=True)
     parser.add_argument("--study", required=True)
     parser.add_argument("--artifacts", type=Path, required=True)
+    parser.add_argument("--patience", type=float, default=DRAIN_SECONDS)
     options = parser.parse_args()
     os.nice(NICE)
     journal = SqliteJournal.open_readonly(options.journal)
@@ -93,7 +97,7 @@ def main() -> None:
         if events:
             seen = events[-1].seq
             tracker(events[-1])
-    print(tracker.drain(DRAIN_SECONDS))  # noqa: T201 - the driver reads it
+    print(tracker.drain(options.patience))  # noqa: T201 - the driver reads it
 
 
 def _watch(over: threading.Event) -> None:

@@ -28,7 +28,11 @@ def test_everything_stands_in_mlflow_at_the_end(tmp_path: Path):
     writer = written(tmp_path / "journal.sqlite")
     database = tmp_path / "mlflow.sqlite"
     with tracked_remotely(
-        "s-1", tmp_path / "journal.sqlite", uri=f"sqlite:///{database}", artifacts=tmp_path / "artifacts"
+        "s-1",
+        tmp_path / "journal.sqlite",
+        uri=f"sqlite:///{database}",
+        artifacts=tmp_path / "artifacts",
+        patience=300,  # MLflow makes its tables first, with the other tests beside
     ) as tell:
         writer.trial(2, [0.7], State.COMPLETE)
         tell(Event(kind=writer.journal.read("s-1")[-1].kind))
