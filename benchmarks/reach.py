@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -45,10 +46,11 @@ def main() -> None:
         print(json.dumps(found))
         return
     print(f"{draws} draws a row")
-    print(table([*found[0]], [[str(cell) for cell in row.values()] for row in found]))
+    formats = {"told": ".0%", "hold the truth": ".1%", "width": ".3f"}
+    print(table([*found[0]], [[format(cell, formats.get(name, "")) for name, cell in row.items()] for row in found]))
 
 
-def measure(truth: Truth, arm: float, draws: int) -> dict[str, object]:
+def measure(truth: Truth, arm: float, draws: int) -> dict[str, str | float]:
     """What an arm tells of a surface."""
     shapes, log_flops = design(truth, arm=arm)
     fits = [_fit(truth, shapes, log_flops, draw) for draw in range(draws)]
@@ -58,9 +60,9 @@ def measure(truth: Truth, arm: float, draws: int) -> dict[str, object]:
     return {
         "surface": truth.name,
         "arm": arm,
-        "told": f"{len(told) / draws:.0%}",
-        "hold the truth": f"{np.mean(held):.1%}" if held else "-",
-        "width": f"{np.median(widths):.3f}" if widths else "-",
+        "told": len(told) / draws,
+        "hold the truth": float(np.mean(held)) if held else math.nan,
+        "width": float(np.median(widths)) if widths else math.nan,
     }
 
 
