@@ -5,7 +5,7 @@ moments and the driver is started anew. Counted at the end: trials that are lost
 final), trials trained again after their end, and trial tables (parameters, states, every metric) that differ from the
 undisturbed run's. Any of them makes this exit with 1.
 
-Time: about 25 minutes for 100 kills on two cores, 2 with --quick (6 kills).
+Time: about 25 minutes for 100 kills of Ray's on two cores, 2 with --quick (6 kills); less with `--executor processes`.
 """
 
 from __future__ import annotations
@@ -90,16 +90,17 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--kills", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--executor", choices=["processes", "ray"], default="ray")
     options = parser.parse_args()
     kills = options.kills or (6 if options.quick else 100)
     names = list(VARIANTS)[: 2 if options.quick else None]
     with tempfile.TemporaryDirectory(prefix="isoflop-kills-") as folder:
-        tolls = rampage(Path(folder), kills, names, seed=options.seed)
+        tolls = rampage(Path(folder), kills, names, seed=options.seed, executor=options.executor)
     print(json.dumps({name: asdict(toll) for name, toll in tolls.items()}) if options.json else _lines(tolls))
     sys.exit(any(toll.harmed for toll in tolls.values()))
 
 
-def rampage(folder: Path, kills: int, names: Sequence[str], *, seed: int) -> dict[str, Toll]:
+def rampage(folder: Path, kills: int, names: Sequence[str], *, seed: int, executor: str) -> dict[str, Toll]:
     """Kill so many processes over studies of these variants, as many of each until all kills are spent."""
     chance, home, tolls = random.Random(seed), Home(folder).ensure(), dict[str, Toll]()
     prepare("digits", root=home.data)
@@ -109,7 +110,8 @@ def rampage(folder: Path, kills: int, names: Sequence[str], *, seed: int) -> dic
         name = names[turn % len(names)]
         study = f"{name}-{turn // len(names)}"
         tolls[study] = toll = Toll()
-        while not _life(driver(home, study, tree(name), "ray"), Clock(home, study, chance), toll, chance, left=left):
+        clock = Clock(home, study, chance)
+        while not _life(driver(home, study, tree(name), executor), clock, toll, chance, left=left):
             left = kills - sum(one.kills for one in tolls.values())
         toll.lost, toll.again = count(home, study)
         toll.differ = rows(home, study) != calm[name]
@@ -201,9 +203,15 @@ def _workers(driver: subprocess.Popen[str]) -> list[psutil.Process]:
     """The processes that train for a driver, in order of their ids."""
     try:
         children = psutil.Process(driver.pid).children(recursive=True)
-        return sorted((c for c in children if "Trainable" in " ".join(c.cmdline())), key=lambda c: c.pid)
+        return sorted((child for child in children if _trains(child, driver.pid)), key=lambda child: child.pid)
     except psutil.NoSuchProcess:
         return []
+
+
+def _trains(process: psutil.Process, driver: int) -> bool:
+    """Whether it is a worker of Ray's, or one that was forked from a driver's server."""
+    command = " ".join(process.cmdline())
+    return "Trainable" in command or ("forkserver" in command and process.ppid() != driver)
 
 
 def rows(home: Home, study: str) -> list[Any]:

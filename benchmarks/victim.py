@@ -9,7 +9,9 @@ import json
 import sys
 from pathlib import Path
 
-from isoflop.bench import Bench
+from pydantic import TypeAdapter
+
+from isoflop.bench import Bench, ExecutorName
 from isoflop.compound import scale
 from isoflop.home import Home
 from isoflop.spec import spec_from_tree
@@ -18,9 +20,10 @@ from isoflop.study import search
 
 def main() -> None:
     """Run to the end, if one is let."""
-    home, study, executor = sys.argv[1:]
+    home, study, name = sys.argv[1:]
+    executor: ExecutorName = TypeAdapter(ExecutorName).validate_python(name)
     spec = spec_from_tree(json.load(sys.stdin), where=study, name=study)
-    bench = Bench(home=Home(Path(home)), executor="ray" if executor == "ray" else "inline")
+    bench = Bench(home=Home(Path(home)), executor=executor)
     run = search if spec.study.scale is None else scale
     run(spec, study=study, bench=bench)
 

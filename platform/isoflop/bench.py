@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 from isoflop.config import STORED, TrialConfig
 from isoflop.execution.desk import Smaller
 from isoflop.execution.inline import InlineExecutor
+from isoflop.execution.process_executor import ProcessExecutor
 from isoflop.execution.protocol import Executor
 from isoflop.execution.recorder import Listener
 from isoflop.home import Home
@@ -30,7 +31,9 @@ from isoflop.tracking.remote import tracked_remotely
 
 RETAIN_SECONDS = 10.0
 """Between two looks at what checkpoints take."""
-ExecutorName = Literal["inline", "ray"]
+ExecutorName = Literal["inline", "processes", "ray"]
+TRAINING = ("isoflop.job",)
+"""What worker processes import before there is a job for them."""
 
 
 class Keep(Enum):
@@ -70,6 +73,8 @@ class Bench:
         """The executor that was asked for; Ray is imported only where it is used."""
         if self.executor == "inline":
             return InlineExecutor()
+        if self.executor == "processes":
+            return ProcessExecutor(spec.resources, imports=TRAINING)
         from isoflop.execution.ray_executor import RayExecutor
 
         return RayExecutor(spec.resources, address=self.address)

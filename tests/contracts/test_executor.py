@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from isoflop.execution.inline import InlineExecutor
+from isoflop.execution.process_executor import ProcessExecutor
 from isoflop.execution.protocol import Executor
 from isoflop.execution.ray_executor import RayExecutor
 from isoflop.execution.recorder import Recorder
@@ -17,6 +18,7 @@ from isoflop.execution.training import Open
 from isoflop.journal.event import Event, Kind
 from isoflop.journal.history import History
 from isoflop.journal.memory import MemoryJournal
+from isoflop.journal.request import RequestKind
 from isoflop.records import CONTROL, Key, State
 from isoflop.study_spec import Resources
 from tests.scripted import (
@@ -29,6 +31,7 @@ from tests.scripted import (
     open_hungry,
     open_noted,
     open_scripted,
+    open_silent,
     plan,
     states,
     table,
@@ -37,15 +40,26 @@ from tests.scripted import (
 PLAN = {"budget": {"trials": 40}, "sampler": {"name": "random"}}
 
 
-@pytest.fixture(params=["inline", "simulator", "ray"])
+@pytest.fixture(params=["inline", "simulator", "processes", "ray"])
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
     if request.param == "inline":
         yield InlineExecutor()
     elif request.param == "simulator":
         yield Simulator(workers=3)
+    elif request.param == "processes":
+        yield ProcessExecutor(Resources(workers=2))
     else:
         request.getfixturevalue("ray_cluster")
         yield RayExecutor(Resources(workers=2))
+
+
+@pytest.fixture(params=["processes", "ray"])
+def build(request: pytest.FixtureRequest) -> Callable[[Resources], Executor]:
+    """Makes executors that have worker processes."""
+    if request.param == "processes":
+        return ProcessExecutor
+    request.getfixturevalue("ray_cluster")
+    return RayExecutor
 
 
 def run(
@@ -167,10 +181,11 @@ def test_a_training_that_loses_one_of_its_processes_goes_on_from_its_checkpoint(
     assert list(tmp_path.glob("*/lost"))
 
 
-@pytest.mark.usefixtures("ray_cluster")
-def test_a_trial_that_kills_its_workers_is_infeasible_and_the_others_go_on(tmp_path: Path):
+def test_a_trial_that_kills_its_workers_is_infeasible_and_the_others_go_on(
+    build: Callable[[Resources], Executor], tmp_path: Path
+):
     journal = MemoryJournal()
-    history = run(RayExecutor(Resources(workers=2)), tmp_path, journal, opened=open_deadly, budget={"trials": 4})
+    history = run(build(Resources(workers=2)), tmp_path, journal, opened=open_deadly, budget={"trials": 4})
     deadly = [trial for trial in history.trials.values() if trial.number % 3 == 1 and not trial.free]
     assert deadly
     assert {trial.state for trial in deadly} == {State.INFEASIBLE}
@@ -180,18 +195,37 @@ def test_a_trial_that_kills_its_workers_is_infeasible_and_the_others_go_on(tmp_p
     assert State.COMPLETE in states(history)
 
 
-@pytest.mark.usefixtures("ray_cluster")
-def test_workers_start_once_and_stay(tmp_path: Path):
+def test_workers_start_once_and_stay(build: Callable[[Resources], Executor], tmp_path: Path):
     """Trainings are far shorter than the start of a worker, and with halving several wait for one now and then."""
-    run(RayExecutor(Resources(workers=4)), tmp_path, opened=open_noted)
+    run(build(Resources(workers=4)), tmp_path, opened=open_noted)
     assert 2 <= len(list((tmp_path / "workers").iterdir())) <= 4
 
 
-@pytest.mark.usefixtures("ray_cluster")
-def test_a_worker_that_hangs_is_ended_and_its_trial_goes_on(tmp_path: Path):
+def test_a_worker_that_hangs_is_ended_and_its_trial_goes_on(build: Callable[[Resources], Executor], tmp_path: Path):
     study = {"budget": {"trials": 4}}
     journal = MemoryJournal()
-    executor = RayExecutor(Resources(workers=2, silence="4s"))
+    executor = build(Resources(workers=2, silence="4s"))
     history = run(executor, tmp_path / "hung", journal, opened=open_hanging, **study)
     assert table(history) == table(run(InlineExecutor(), tmp_path / "calm", **study))
     assert len([event for event in journal.read("s") if event.kind is Kind.FAULT]) == 1
+
+
+def test_a_trial_that_a_person_stops_gives_its_worker_back_at_once(
+    build: Callable[[Resources], Executor], tmp_path: Path
+):
+    """Its worker says nothing any more, and would not be ended for half an hour."""
+    journal, silent = MemoryJournal(), Key(trial=0)
+
+    def ask(event: Event) -> None:
+        if event.kind is Kind.RECORD and not recorder.history.trials[silent].state.final and not journal.requests("s"):
+            journal.ask("s", RequestKind.KILL, silent, "a person")
+
+    with (
+        closing(build(Resources(workers=2))) as executor,
+        Recorder(journal, "s", holder="test", listeners=(ask,)) as recorder,
+    ):
+        executor.run(plan(**PLAN | {"budget": {"trials": 4}, "constraints": []}), recorder, Desk(tmp_path), open_silent)
+        trials = recorder.history.trials
+    assert trials[silent].state is State.KILLED
+    assert trials[silent].reason == "stopped by a person"
+    assert all(trial.state.final and trial.state is not State.KILLED for key, trial in trials.items() if key != silent)

@@ -102,11 +102,14 @@ def drivers() -> Iterator[list[Driver]]:
         driver.process.wait()
 
 
-@pytest.mark.parametrize(("sign", "executor"), [(signal.SIGINT, "inline"), (signal.SIGTERM, "ray")])
+@pytest.mark.parametrize(
+    ("sign", "executor"),
+    [(signal.SIGINT, "inline"), (signal.SIGINT, "processes"), (signal.SIGTERM, "processes"), (signal.SIGTERM, "ray")],
+)
 def test_a_stopped_driver_leaves_checkpoints_and_goes_on(
     home: Home, undisturbed: Study, drivers: list[Driver], sign: signal.Signals, executor: str
 ):
-    name = f"stopped-{sign.name.lower()}"
+    name = f"stopped-{executor}-{sign.name.lower()}"
     drivers.append(Driver(home, name, executor=executor))
     drivers[0].until(Kind.RECORD, 5)
     drivers[0].process.send_signal(sign)

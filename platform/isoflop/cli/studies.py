@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 FRONT = 10
 """Trials of a front that are named at the end of a search."""
 StudyId = Annotated[str, typer.Argument(metavar="STUDY", help="A study's id, as `isoflop studies` lists it.")]
-ExecutorName = Literal["inline", "ray"]
-Executor = Annotated[ExecutorName, typer.Option(help="Ray Tune, or one trial after another in this process.")]
+ExecutorName = Literal["inline", "processes", "ray"]
+Executor = Annotated[
+    ExecutorName,
+    typer.Option(help="Ray Tune; processes of this machine, sooner there; or one trial after another in this process."),
+]
 Drift = Annotated[
     bool, typer.Option("--allow-drift", help="Go on though space, data or code changed; the differences are recorded.")
 ]
@@ -142,7 +145,7 @@ def hint_workers(spec: StudySpec, executor: ExecutorName) -> None:
     from isoflop.execution.capacity import workers
 
     count = workers(spec.resources)
-    if executor == "ray" and count > spec.look_ahead and not spec.asynchronous:
+    if executor != "inline" and count > spec.look_ahead and not spec.asynchronous:
         typer.echo(
             f"hint: {count} workers and a look_ahead of {spec.look_ahead}: some will often wait; "
             f"set study.look_ahead to {count}, it decides what suggestions see",

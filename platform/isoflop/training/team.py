@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import socket
 import tempfile
-import threading
 import traceback
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +25,7 @@ import torch
 import torch.distributed as dist
 
 from isoflop.errors import IsoflopError, LostError, TrialError
+from isoflop.lifeline import tie_to_parent
 from isoflop.records import Artifact, Record
 from isoflop.training.parallel import Ranks, Together
 
@@ -210,21 +209,12 @@ def _end(members: list[tuple[SpawnProcess, Connection]], folder: tempfile.Tempor
 
 def _serve(opened: Open, seat: _Seat, line: Connection) -> None:
     """What a rank does: open its training, and do what it is told until nobody is there to tell."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asked for the training decides when it ends
-    threading.Thread(target=_watch, daemon=True).start()
+    tie_to_parent()
     good, run, trace = _try(lambda: _open(opened, seat))
     with suppress(EOFError, OSError):
         line.send((good, run.step if good else run, trace))
         while True:
             line.send(_try(_todo(run, *line.recv())))
-
-
-def _watch() -> None:
-    """End this process with the one that started it, whatever it is doing."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _open(opened: Open, seat: _Seat) -> Run:
