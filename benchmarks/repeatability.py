@@ -1,7 +1,7 @@
 """Is a search the same on any number of workers, and what does that cost beside asynchronous halving?
 
-First the tables of trials of one spec with random delays, inline and on Ray with 1, 2 and 4 workers: they are equal,
-or this exits with 1. Then the simulator with 8, 16 and 64 workers, look-ahead equal to them, 60 trials a worker whose
+First the tables of trials of one spec with random delays, inline, on processes and on Ray with 1, 2 and 4 workers: they
+are equal, or this exits with 1. Then the simulator with 8, 16 and 64 workers, look-ahead equal to them, 60 trials a worker whose
 costs spread over 1 to 10: utilization (share of the workers' time spent training) and regret of the recommended trial
 at equal worker-hours, in canonical order and asynchronously, over many seeds, with 95 % intervals.
 
@@ -29,6 +29,7 @@ from scipy import stats
 from benchmarks.report import table
 from benchmarks.toy import ToyDesk, height, open_late, open_toy, plan
 from isoflop.execution.inline import InlineExecutor
+from isoflop.execution.process_executor import ProcessExecutor
 from isoflop.execution.protocol import Executor
 from isoflop.execution.ray_executor import RayExecutor
 from isoflop.execution.recorder import Recorder
@@ -84,6 +85,7 @@ def main() -> None:
 def tables(*, trials: int) -> dict[str, str]:
     """Hashes of the tables of one spec on several executors, with random delays."""
     runs: dict[str, Executor] = {"inline": InlineExecutor()}
+    runs |= {f"processes, {n} workers": ProcessExecutor(Resources(workers=n)) for n in (1, 2, 4)}
     runs |= {f"ray, {n} workers": RayExecutor(Resources(workers=n)) for n in (1, 2, 4)}
     return {name: _hash(_execute(executor, trials)) for name, executor in runs.items()}
 
