@@ -1,9 +1,9 @@
 """Is a search the same on any number of workers, and what does that cost beside asynchronous halving?
 
 First the tables of trials of one spec with random delays, inline, on processes and on Ray with 1, 2 and 4 workers: they
-are equal, or this exits with 1. Then the simulator with 8, 16 and 64 workers, look-ahead equal to them, 60 trials a worker whose
-costs spread over 1 to 10: utilization (share of the workers' time spent training) and regret of the recommended trial
-at equal worker-hours, in canonical order and asynchronously, over many seeds, with 95 % intervals.
+are equal, or this exits with 1. Then the simulator with 8, 16 and 64 workers, look-ahead equal to them, 60 trials a
+worker whose costs spread over 1 to 10: utilization (share of the workers' time spent training) and regret of the
+recommended trial at equal worker-hours, in canonical order and asynchronously, over many seeds, with 95 % intervals.
 
 Time: about 25 minutes, 2 with --quick (fewer seeds, 8 and 16 workers).
 """
