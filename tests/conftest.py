@@ -29,7 +29,19 @@ settings.register_profile("fixed", derandomize=True, deadline=None, suppress_hea
 settings.load_profile("fixed")
 
 
-RAY = ("cli", "cli_control", "cluster", "crashes", "faults", "kills", "pipeline", "records", "scaling", "study")
+RAY = (
+    "cli",
+    "cli_control",
+    "cluster",
+    "crashes",
+    "faults",
+    "kills",
+    "pipeline",
+    "processes",
+    "records",
+    "scaling",
+    "study",
+)
 MACHINE = (
     *(f"integration/test_{name}.py" for name in RAY),
     *(

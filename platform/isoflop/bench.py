@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Literal, Self
 
 from isoflop.config import STORED, TrialConfig
+from isoflop.errors import Fault, InputError
 from isoflop.execution.desk import Smaller
 from isoflop.execution.inline import InlineExecutor
 from isoflop.execution.process_executor import ProcessExecutor
@@ -70,7 +71,13 @@ class Bench:
         return SqliteJournal(self.home.ensure().journal)
 
     def build_executor(self, spec: StudySpec) -> Executor:
-        """The executor that was asked for; Ray is imported only where it is used."""
+        """The executor that was asked for; Ray is imported only where it is used.
+
+        Raises `InputError` where a cluster is to be joined by one that knows none.
+        """
+        if self.address and self.executor != "ray":
+            what = f"{self.address} is a Ray cluster, and the executor is {self.executor}"
+            raise InputError(Fault("--address", what, "leave one of both out"))
         if self.executor == "inline":
             return InlineExecutor()
         if self.executor == "processes":

@@ -168,6 +168,14 @@ def test_a_dry_run_estimates_and_writes_no_study(home: Home, tmp_path: Path):
     assert len(Bench(home=home).journal.studies()) == before
 
 
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_only_ray_joins_a_cluster(home: Home, tmp_path: Path, executor: str):
+    before = len(Bench(home=home).journal.studies())
+    done = isoflop(home.path, "search", written(tmp_path), "--executor", executor, "--address", "127.0.0.1:6379")
+    assert_refused(done, "--address", f"the executor is {executor}", "leave one of both out")
+    assert len(Bench(home=home).journal.studies()) == before
+
+
 def test_doctor_looks_and_says_and_track_writes_a_lost_store(home: Home, tmp_path: Path):
     place = Home(tmp_path / "home").ensure()
     place.data.symlink_to(home.data)
