@@ -106,6 +106,7 @@ def _row(result: Result) -> Row:
         "data_digest": result.data_digest,
         "seeds": list(result.seeds),
         "lost": result.lost,
+        "fused": result.fused,
         "metrics": {name: _metric(name, values, result) for name, values in sorted(result.values.items())},
         "counts": dict(result.counts),
         "reproduced": [None if one is None else dict(one) for one in result.verdicts],

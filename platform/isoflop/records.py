@@ -195,6 +195,8 @@ class Result:
     """The metric on validation by which its study picks."""
     lost: int = 0
     """Replicates that ended otherwise than COMPLETE: none of their numbers is here."""
+    fused: bool = False
+    """Whether its seeds were trained as one program: another row than apart, which comes back fused alone."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """Trials by state of the search it comes from."""
     hits: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict, compare=False, repr=False)

@@ -54,9 +54,9 @@ def quantity(value: float) -> str:
 
 
 def seeds(row: Mapping[str, Any]) -> str:
-    """How many seeds a row stands on, and how many were lost."""
-    count = len(row["seeds"])
-    return f"{count} (+{row['lost']} lost)" if row["lost"] else str(count)
+    """How many seeds a row stands on, whether they were trained as one program, and how many were lost."""
+    count = f"{len(row['seeds'])}{' fused' if row['fused'] else ''}"
+    return f"{count} (+{row['lost']} lost)" if row["lost"] else count
 
 
 def searched(row: Mapping[str, Any]) -> str:

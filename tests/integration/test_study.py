@@ -337,5 +337,6 @@ def test_finalists_as_one_program_are_what_each_is_alone(home: Home, monkeypatch
     assert [(trial.config["fused.members"], trial.config["fused.place"]) for trial in done.trials] == [(2, 0), (2, 1)]
     assert {trial.state for trial in done.trials} == {State.COMPLETE}
     assert {trial.key for trial in done.trials} == set(done.store.history(done.id).opened)
+    assert [row.fused for row in done.store.results(done.id)] == [True]
     again = isoflop.reproduce(f"{done.id}/0", bench=bench(home))
     assert [one.comparison.answer for one in again.trainings] == ["equal", "equal"]

@@ -64,6 +64,15 @@ def test_of_equals_the_cheaper_one_comes_first_and_nan_last() -> None:
     assert rows[-1]["metrics"]["val_accuracy"]["mean"] is None
 
 
+@pytest.mark.parametrize(
+    ("fused", "lost", "cell"),
+    [(False, 0, "2"), (True, 0, "2 fused"), (False, 1, "2 (+1 lost)"), (True, 1, "2 fused (+1 lost)")],
+)
+def test_a_row_tells_how_its_seeds_were_trained(fused: bool, lost: int, cell: str) -> None:
+    (row,) = board([replace(result("f/0", val=(0.9, 0.9)), fused=fused, lost=lost)])
+    assert columns(row)["seeds"] == cell
+
+
 def test_a_row_tells_what_came_of_repeating_its_seeds() -> None:
     def verdict(answer: str, **more: object) -> dict[str, object]:
         return {"answer": answer, "tolerance": 0.01, **more}

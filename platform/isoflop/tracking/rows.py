@@ -171,6 +171,7 @@ def _result(facts: Facts, number: int, seeds: Sequence[Seed], lost: int) -> Resu
         values={name: tuple(values[name] for values in earned) for name in shared},
         verdicts=tuple(seed.verdict for seed in seeds),
         lost=lost,
+        fused=int(first.config.get("fused.members") or 1) > 1,
     )
 
 
