@@ -21,7 +21,10 @@ StudyId = Annotated[str, typer.Argument(metavar="STUDY", help="A study's id, as 
 ExecutorName = Literal["inline", "processes", "ray"]
 Executor = Annotated[
     ExecutorName,
-    typer.Option(help="Ray Tune; processes of this machine, sooner there; or one trial after another in this process."),
+    typer.Option(
+        help="ray: Ray Tune, here or on a cluster. processes: of this machine, on the CPU; they start sooner. "
+        "inline: one trial after another, to debug."
+    ),
 ]
 Drift = Annotated[
     bool, typer.Option("--allow-drift", help="Go on though space, data or code changed; the differences are recorded.")
