@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from isoflop.scaling.design import ARM, CORNERS, LEVELS, simplex, star
+from isoflop.scaling.design import ARM, LEVELS, surface
 from isoflop.scaling.extent import DIMENSIONS
 from isoflop.statistics import Floats
 
@@ -108,7 +108,7 @@ def design(truth: Truth, *, arm: float = ARM) -> tuple[Floats, Floats]:
     rows = [
         [shares.get(name, 0.0) / exponent for name, exponent in zip(DIMENSIONS, truth.exponents, strict=True)]
         for level in LEVELS
-        for shares in (star(level, arm, free) | (simplex(level, free) if level <= CORNERS else {})).values()
+        for shares in surface(level, arm, free).values()
     ]
     shapes = _rounded(np.asarray(rows))
     noise = np.random.default_rng(0).standard_normal(len(shapes))

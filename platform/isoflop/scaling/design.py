@@ -92,11 +92,15 @@ def design(
     free = tuple(name for name in DIMENSIONS if name not in fixed)
     points: list[Point] = []
     for level in levels:
-        wanted = star(level, arm, free) | (simplex(level, free) if level <= corners else {})
-        points += _merged(ground, level, wanted, tolerance)
+        points += _merged(ground, level, surface(level, arm, free, corners=corners), tolerance)
     spread = ground.exponents.spread
     uneven = {name: spread.of(name) for name in free if spread.of(name) > STAIRS}
     return Design(points=tuple(points), fixed=fixed, uneven=uneven)
+
+
+def surface(level: float, arm: float, free: Sequence[Dimension], *, corners: float = CORNERS) -> dict[str, Shares]:
+    """Roles on a surface and the log FLOPs that each dimension brings there: a star, and corners up to some FLOPs."""
+    return star(level, arm, free) | (simplex(level, free) if level <= corners else {})
 
 
 def star(level: float, arm: float, free: Sequence[Dimension]) -> dict[str, Shares]:
