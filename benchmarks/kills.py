@@ -5,7 +5,7 @@ moments and the driver is started anew. Counted at the end: trials that are lost
 final), trials trained again after their end, and trial tables (parameters, states, every metric) that differ from the
 undisturbed run's. Any of them makes this exit with 1.
 
-Time: about 25 minutes for 100 kills of Ray's on two cores, 2 with --quick (6 kills); less with `--executor processes`.
+Time: about 25 minutes for 100 kills of Ray's on two cores, 2 with --quick (6 kills).
 """
 
 from __future__ import annotations
