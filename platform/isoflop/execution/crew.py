@@ -27,8 +27,7 @@ from isoflop.records import Job, Key
 def import_ahead(modules: Sequence[str]) -> None:
     """Start the server that workers are forked from, and let it import, beside whatever happens here."""
     forkserver.set_forkserver_preload([*modules])
-    with _without_main():
-        forkserver.ensure_running()
+    forkserver.ensure_running()
 
 
 class Member:
@@ -77,9 +76,9 @@ class Member:
         self._line.close()
 
     @property
-    def idle(self) -> bool:
-        """Whether it is there and has no job."""
-        return self.key is None and self._process.is_alive()
+    def alive(self) -> bool:
+        """Whether its process is there."""
+        return self._process.is_alive()
 
     @property
     def ears(self) -> tuple[Connection, int]:
@@ -115,7 +114,7 @@ class Crew:
     def free(self) -> Member:
         """One without a job, started where there is none. To be asked for only while fewer are busy than may be."""
         for member in [one for one in self._members if one.key is None]:
-            if member.idle:
+            if member.alive:
                 return member
             self.dismiss(member)
         self._members.append(Member(self._open_training))
