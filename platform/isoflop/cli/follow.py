@@ -26,8 +26,8 @@ ROWS = 20
 def follow(journal: Journal, study: str, spec: StudySpec) -> None:
     """Show what happens until the study is closed, nobody runs it any more, or Ctrl-C.
 
-    On a terminal a table of the trials that are open, elsewhere a line for each trial that ends. The journal is read,
-    never locked.
+    On a terminal a table of the trials that are open, elsewhere a line for each trial that ends, on the error stream,
+    since the standard one has the study's summary. The journal is read, never locked.
     """
     watch = Watch(spec.objectives, spec.budget.trials, History.fold(journal.read(study)))
     batches = news(journal, study, watch.history.seq)
@@ -38,9 +38,14 @@ def follow(journal: Journal, study: str, spec: StudySpec) -> None:
 
 
 def _lines(watch: Watch, batches: Iterable[Sequence[Event]]) -> None:
+    def say(line: str) -> None:
+        typer.echo(line, err=True)
+
+    if watch.history.closed is None:
+        say(f"{watch.done}/{watch.total or '?'} trials, {watch.status()}")
     for events in batches:
         for event in events:
-            watch.tell(event, typer.echo)
+            watch.tell(event, say)
 
 
 def _table(watch: Watch, batches: Iterable[Sequence[Event]]) -> None:
