@@ -26,7 +26,7 @@ from isoflop.models.net import Body, Staged
 from isoflop.models.plain import dense
 from isoflop.models.registry import register
 from isoflop.models.stride import fitted
-from isoflop.scaling import Shape, round_channels
+from isoflop.scaling import Shape
 
 
 class Conv(NamedTuple):
@@ -106,7 +106,7 @@ class AlexNet(Staged):
 
 
 def _channels(shape: Shape, base: int) -> int:
-    return round_channels(base * shape.width, math.lcm(EVEN, shape.divisor))
+    return shape.channels(base, math.lcm(EVEN, shape.divisor))
 
 
 def _slid(side: int, kernel: int, stride: int, padding: int) -> int:

@@ -24,7 +24,6 @@ from timm.models.maxxvit import (
 from torch import Tensor, nn
 
 from isoflop.config import ModelConfig
-from isoflop.models.heads import width_and_heads
 from isoflop.models.net import Body, Staged
 from isoflop.models.registry import register
 from isoflop.models.stride import fitted
@@ -84,7 +83,7 @@ def _widths(shape: Shape, base: int, kind: str) -> tuple[int, int]:
     """Channels of a stage, and of its heads."""
     if kind == "C":
         return shape.channels(base), HEAD
-    outputs, heads = width_and_heads(base * shape.width, HEAD)
+    outputs, heads = shape.heads(base, HEAD)
     return outputs, outputs // heads
 
 

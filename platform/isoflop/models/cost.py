@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from isoflop.config import ModelConfig
 from isoflop.errors import Fault, SpecError
-from isoflop.models.counting import AUXILIARY, Peak, Tally, depth, path, peak, undrawn, width
+from isoflop.models.counting import AUXILIARY, Heard, Kin, Peak, Tally, depth, path, peak, undrawn, width
 from isoflop.models.field import Field, Fields
 from isoflop.models.net import LAYOUT, Net, Staged
-from isoflop.models.registry import build
+from isoflop.models.registry import assemble
 from isoflop.models.tensors import tensors
-from isoflop.scaling import Extent, smallest
+from isoflop.scaling import Extent, Shape, smallest
 
 IMAGES = 2
 """Images that are counted with and divided by: batch norm refuses to train on one."""
@@ -99,7 +99,8 @@ def cost(
     `states` is how many copies of the weights a training keeps: two are Adam's, one is momentum's. With a `share` the
     same net sees images of that share of its resolution. With `recompute` the body's blocks are computed again for the
     backward pass, which takes less memory; FLOPs are those of a forward pass all the same. The result is kept, so
-    asking again is free. Raises `SpecError` for a shape that cannot be, or images that the net does not take.
+    asking again is free, and so is asking for other depths and widths that are rounded to the same net. Raises
+    `SpecError` for a shape that cannot be, or images that the net does not take.
     """
     return _cost(model.model_dump_json(), image, classes, batch, states, share, recompute)
 
@@ -127,17 +128,46 @@ def _counted(
     recompute: bool,  # noqa: FBT001 - a key
 ) -> tuple[Peak, Cost]:
     model = ModelConfig.model_validate_json(model_json)
-    return count(model, image=image, classes=classes, share=share, recompute=recompute)
+    shape = Shape.of(model, image[1])
+    rest = model.model_copy(update={"depth": 1.0, "width": 1.0, "phi": 0.0, "resolution": shape.resolution})
+    kin = _kin(rest.model_dump_json(), image, classes, share, recompute)
+    known = kin.like(shape)
+    if known is None:
+        heard = Heard(shape)
+        known = _count(heard, model, channels=image[0], classes=classes, share=share, recompute=recompute)
+        kin.keep(heard, known)
+    found, counted = known
+    return found, replace(counted, shape=str(shape))
+
+
+@lru_cache(maxsize=1024)
+def _kin(
+    rest: str,
+    image: tuple[int, int, int],
+    classes: int,
+    share: float,
+    recompute: bool,  # noqa: FBT001 - a key
+) -> Kin[tuple[Peak, Cost]]:
+    """What is known of the nets that have these in common."""
+    del rest, image, classes, share, recompute
+    return Kin()
 
 
 def count(
     model: ModelConfig, *, image: tuple[int, int, int], classes: int, share: float = 1.0, recompute: bool = False
 ) -> tuple[Peak, Cost]:
     """Count a model anew: the memory of a training as a function of its batch, and all that does not depend on it."""
+    shape = Shape.of(model, image[1])
+    return _count(shape, model, channels=image[0], classes=classes, share=share, recompute=recompute)
+
+
+def _count(
+    shape: Shape, model: ModelConfig, *, channels: int, classes: int, share: float, recompute: bool
+) -> tuple[Peak, Cost]:
     with undrawn():
-        net = build(model, image=image, classes=classes).train()
+        net = assemble(shape, model, channels=channels, classes=classes).train()
     side = side_of(net, model, share)
-    x = torch.empty(IMAGES, image[0], side, side, device="meta", memory_format=LAYOUT)
+    x = torch.empty(IMAGES, channels, side, side, device="meta", memory_format=LAYOUT)
     fields = Fields(x)
     tally = Tally(net, fields)
     with tally.watching(), _watched(net, tally, fields) as calls, _taken(model, side, net.shape.resolution):

@@ -67,7 +67,7 @@ class GhostNet(Staged):
         divisor = max(2, min(DIVISOR, shape.divisor))
 
         def width(base: int) -> int:
-            return round_channels(round_channels(base * VARIANTS[variant], DIVISOR) * shape.width, divisor)
+            return shape.channels(round_channels(base * VARIANTS[variant], DIVISOR), divisor)
 
         self.stem = Conv2dNormActivation(channels, width(STEM), kernel_size=kernel(shape.stem), stride=shape.stem)
         stages = [_stage(row, shape, width) for row in ROWS]

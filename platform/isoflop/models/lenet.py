@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from isoflop.config import ModelConfig
 from isoflop.models.net import Body
 from isoflop.models.registry import register
-from isoflop.scaling import Shape, round_channels
+from isoflop.scaling import Shape
 
 GRID = 5
 DIVISOR = 2
@@ -26,7 +26,7 @@ class LeNet(Body):
 
     def __init__(self, shape: Shape, channels: int) -> None:
         super().__init__()
-        widths = [round_channels(base * shape.width, DIVISOR) for base in (6, 16, 120, 84)]
+        widths = [shape.channels(base, DIVISOR) for base in (6, 16, 120, 84)]
         self.stem = shape.stem
         self.stage1 = _stage(channels, widths[0], shape.layers(1), shape.stem)
         self.stage2 = _stage(widths[0], widths[1], shape.layers(1), 1)

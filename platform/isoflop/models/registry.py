@@ -54,7 +54,11 @@ def build(model: ModelConfig, *, image: tuple[int, int, int], classes: int, seed
     where a building block should be exchanged.
     """
     channels, height, _ = image
-    shape = Shape.of(model, height)
+    return assemble(Shape.of(model, height), model, channels=channels, classes=classes, seed=seed)
+
+
+def assemble(shape: Shape, model: ModelConfig, *, channels: int, classes: int, seed: int | None = None) -> Net:
+    """A net of a shape, as `build` makes it: `model` says all that is not depth, width and resolution."""
     make = builder(model.family)
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:

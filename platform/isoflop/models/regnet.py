@@ -21,7 +21,7 @@ from isoflop.models.net import Body, Staged
 from isoflop.models.registry import register
 from isoflop.models.stages import Stage, dropped, lay
 from isoflop.models.stride import kernel
-from isoflop.scaling import Shape, round_channels
+from isoflop.scaling import Shape
 
 
 class Line(NamedTuple):
@@ -68,7 +68,7 @@ class RegNet(Staged):
 def _stage(line: Line, shape: Shape, width: int, layers: int) -> Stage:
     group = min(line.group, shape.channels(width))
     block = partial(_block, group=group, squeeze=line.squeeze)
-    return Stage(round_channels(width * shape.width, group), 2, [block] * shape.layers(layers))
+    return Stage(shape.channels(width, group), 2, [block] * shape.layers(layers))
 
 
 def _block(inputs: int, outputs: int, stride: int, drop: float, *, group: int, squeeze: float | None) -> nn.Module:

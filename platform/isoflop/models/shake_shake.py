@@ -22,7 +22,7 @@ from isoflop.config import ModelConfig
 from isoflop.models.net import Body, Staged
 from isoflop.models.registry import register
 from isoflop.models.stride import fitted
-from isoflop.scaling import Shape, round_channels
+from isoflop.scaling import Shape
 
 VARIANTS: Mapping[str, int] = {"2x32d": 32, "2x64d": 64, "2x96d": 96}
 """Channels of the first stage's branches."""
@@ -135,7 +135,7 @@ class ShakeShake(Staged):
 
 
 def _even(base: int, shape: Shape) -> int:
-    return round_channels(base * shape.width, math.lcm(HALVES, shape.divisor))
+    return shape.channels(base, math.lcm(HALVES, shape.divisor))
 
 
 def _initialize(module: nn.Module) -> None:

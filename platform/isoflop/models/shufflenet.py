@@ -16,7 +16,7 @@ from isoflop.config import ModelConfig
 from isoflop.models.net import Body, Staged
 from isoflop.models.registry import register
 from isoflop.models.stages import Stage, close, lay
-from isoflop.scaling import Shape, round_channels
+from isoflop.scaling import Shape
 
 VARIANTS: Mapping[str, tuple[int, ...]] = {
     "x1.0": (24, 116, 232, 464, 1024),
@@ -35,7 +35,7 @@ class ShuffleNet(Staged):
     def __init__(self, shape: Shape, variant: str, *, channels: int) -> None:
         super().__init__()
         divisor = max(2, min(DIVISOR, shape.divisor))
-        first, *widths, last = (round_channels(base * shape.width, divisor) for base in VARIANTS[variant])
+        first, *widths, last = (shape.channels(base, divisor) for base in VARIANTS[variant])
         self.stem = _stem(channels, first, shape.stem)
         stages = [
             Stage(width, 2, [_first, *[_later] * (shape.layers(layers) - 1)])

@@ -20,7 +20,6 @@ from timm.models.swin_transformer import PatchMerging, SwinTransformerBlock
 from torch import Tensor, nn
 
 from isoflop.config import ModelConfig
-from isoflop.models.heads import width_and_heads
 from isoflop.models.net import Body, Staged
 from isoflop.models.registry import register
 from isoflop.models.stride import fitted
@@ -43,7 +42,7 @@ class Swin(Staged):
         base, blocks = VARIANTS[variant]
         layers = [shape.layers(count) for count in blocks]
         drops = calculate_drop_path_rates(drop_path, layers, stagewise=True)
-        width, heads = width_and_heads(base * shape.width, HEAD)
+        width, heads = shape.heads(base, HEAD)
         self.stem = PatchEmbed(
             shape.resolution, shape.stem, channels, width, norm_layer=nn.LayerNorm, output_fmt="NHWC"
         )

@@ -15,7 +15,6 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from isoflop.config import ModelConfig
-from isoflop.models.heads import width_and_heads
 from isoflop.models.net import Body
 from isoflop.models.registry import register
 from isoflop.scaling import Shape
@@ -33,7 +32,7 @@ class ViT(Body):
     def __init__(self, shape: Shape, variant: str, *, pool: str, channels: int, drop_path: float) -> None:
         super().__init__()
         depth, base = VARIANTS[variant]
-        width, heads = width_and_heads(base * shape.width, HEAD)
+        width, heads = shape.heads(base, HEAD)
         self.patch, self.channels = shape.stem, width
         self.blocks = VisionTransformer(
             img_size=shape.resolution,

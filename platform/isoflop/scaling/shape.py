@@ -12,12 +12,17 @@ from isoflop.errors import Fault, SpecError
 from isoflop.families import Family, family
 from isoflop.scaling.channels import round_channels
 from isoflop.scaling.fit import unfit
+from isoflop.scaling.heads import width_and_heads
 from isoflop.scaling.limits import LARGEST, SMALLEST, smallest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shape:
-    """A family's concrete depth, width and resolution, with the stem or patch size it stands on."""
+    """A family's concrete depth, width and resolution, with the stem or patch size it stands on.
+
+    Builders ask for layers, channels and heads, never for depth and width themselves: shapes that answer the same are
+    one net.
+    """
 
     depth: float
     """Multiplier of the family's base depth."""
@@ -81,9 +86,13 @@ class Shape:
         """A base number of layers, scaled and rounded up, at least 1 (as EfficientNet does)."""
         return max(1, math.ceil(round(base * self.depth, 6)))
 
-    def channels(self, base: int) -> int:
-        """A base number of channels, scaled and rounded to the divisor."""
-        return round_channels(base * self.width, self.divisor)
+    def channels(self, base: int, divisor: int | None = None) -> int:
+        """A base number of channels, scaled and rounded to the shape's divisor or to one of the family's own."""
+        return round_channels(base * self.width, divisor or self.divisor)
+
+    def heads(self, base: int, size: int) -> tuple[int, int]:
+        """A base number of channels, scaled and rounded to whole heads of a published size, and how many they are."""
+        return width_and_heads(base * self.width, size)
 
     def __str__(self) -> str:
         """Depth, width and resolution in a line."""

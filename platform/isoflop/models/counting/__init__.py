@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from isoflop.models.counting.kin import Heard as Heard
+from isoflop.models.counting.kin import Kin as Kin
 from isoflop.models.counting.path import AUXILIARY as AUXILIARY
 from isoflop.models.counting.path import depth as depth
 from isoflop.models.counting.path import path as path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from isoflop.models.heads import width_and_heads
+from isoflop.scaling.heads import width_and_heads
 
 
 @pytest.mark.parametrize(

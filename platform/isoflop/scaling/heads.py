@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isoflop.scaling import round_channels
+from isoflop.scaling.channels import round_channels
 
 FEW = 3
 """Heads below which they are made smaller, so that small nets keep several."""
