@@ -108,7 +108,7 @@ def design(truth: Truth, *, arm: float = ARM) -> tuple[Floats, Floats]:
     rows = [
         [shares.get(name, 0.0) / exponent for name, exponent in zip(DIMENSIONS, truth.exponents, strict=True)]
         for level in LEVELS
-        for shares in surface(level, arm, free).values()
+        for shares in surface(level, dict.fromkeys(free, arm)).values()
     ]
     shapes = _rounded(np.asarray(rows))
     noise = np.random.default_rng(0).standard_normal(len(shapes))

@@ -23,7 +23,9 @@ from isoflop.scaling.placement import TOLERANCE, Placement
 LEVELS = (1.0, 2.0, 4.0, 8.0)
 """FLOPs of the surfaces over the base's."""
 ARM = 2.5
-"""What a star's arm multiplies the FLOPs by that one dimension brings: 2.5 times the layers, 1.6 times the width."""
+"""What a star's arm multiplies the FLOPs by that one dimension brings: 2.5 times the layers, 1.6 times the width. No
+dimension itself is multiplied by more: where maps are so small that FLOPs hardly rise with the resolution, images would
+be enlarged many times for nets of a channel or two."""
 CORNERS = 2.0
 """FLOPs over the base's up to which corners are added; further up they would stand far from every other point."""
 STAIRS = 0.1
@@ -88,28 +90,32 @@ def design(
     Roles that rounding makes one net become one point. A dimension that cannot vary by so much at this size, or shall
     not, is named, and the others share its FLOPs.
     """
-    fixed = {name: why for name in DIMENSIONS if (why := _stuck(ground, name, arm, vary))}
-    free = tuple(name for name in DIMENSIONS if name not in fixed)
+    arms = {name: arm ** min(1.0, ground.exponents.of(name) or 1.0) for name in DIMENSIONS}
+    fixed = {name: why for name in DIMENSIONS if (why := _stuck(ground, name, arms[name], vary))}
+    free = {name: arms[name] for name in DIMENSIONS if name not in fixed}
     points: list[Point] = []
     for level in levels:
-        points += _merged(ground, level, surface(level, arm, free, corners=corners), tolerance)
+        points += _merged(ground, level, surface(level, free, corners=corners), tolerance)
     spread = ground.exponents.spread
     uneven = {name: spread.of(name) for name in free if spread.of(name) > STAIRS}
     return Design(points=tuple(points), fixed=fixed, uneven=uneven)
 
 
-def surface(level: float, arm: float, free: Sequence[Dimension], *, corners: float = CORNERS) -> dict[str, Shares]:
-    """Roles on a surface and the log FLOPs that each dimension brings there: a star, and corners up to some FLOPs."""
-    return star(level, arm, free) | (simplex(level, free) if level <= corners else {})
+def surface(level: float, arms: Mapping[Dimension, float], *, corners: float = CORNERS) -> dict[str, Shares]:
+    """Roles on a surface and the log FLOPs that each dimension brings there: a star, and corners up to some FLOPs.
+
+    `arms`: the dimensions that vary, each with what its arm multiplies the FLOPs by that it brings.
+    """
+    return star(level, arms) | (simplex(level, [*arms]) if level <= corners else {})
 
 
-def star(level: float, arm: float, free: Sequence[Dimension]) -> dict[str, Shares]:
+def star(level: float, arms: Mapping[Dimension, float]) -> dict[str, Shares]:
     """Roles on a surface and the log FLOPs that each dimension brings there, which sum to the surface's."""
-    centre = dict.fromkeys(free, math.log(level) / max(1, len(free)))
+    centre = dict.fromkeys(arms, math.log(level) / max(1, len(arms)))
     places = {CENTRE: centre}
-    for name in free if len(free) > 1 else ():
-        for sign, gain in (("+", math.log(arm)), ("-", -math.log(arm))):
-            loss = -gain / (len(free) - 1)
+    for name in arms if len(arms) > 1 else ():
+        for sign, gain in (("+", math.log(arms[name])), ("-", -math.log(arms[name]))):
+            loss = -gain / (len(arms) - 1)
             places[f"{name}{sign}"] = {key: share + (gain if key == name else loss) for key, share in centre.items()}
     return places
 

@@ -20,15 +20,16 @@ FOUND = design(GROUND)
 ALL = ("depth", "width", "resolution")
 
 
-@given(st.floats(1, 16), st.floats(1.1, 3), st.sampled_from([ALL, ALL[:2], ALL[1:2]]))
-def test_a_star_lies_on_its_surface_around_its_middle(level, arm, free):
-    places = star(level, arm, free)
+@given(st.floats(1, 16), st.lists(st.floats(1.1, 3), min_size=3, max_size=3), st.sampled_from([ALL, ALL[:2], ALL[1:2]]))
+def test_a_star_lies_on_its_surface_around_its_middle(level, longs, free):
+    arms = dict(zip(free, longs, strict=False))
+    places = star(level, arms)
     assert len(places) == (1 + 2 * len(free) if len(free) > 1 else 1)
     for role, shares in places.items():
         assert sum(shares.values()) == pytest.approx(math.log(level))
         if role != CENTRE:
             gain = shares[role[:-1]] - places[CENTRE][role[:-1]]
-            assert gain == pytest.approx(math.log(arm) * (1 if role.endswith("+") else -1))
+            assert gain == pytest.approx(math.log(arms[role[:-1]]) * (1 if role.endswith("+") else -1))
 
 
 def test_corners_give_all_that_is_more_to_one_dimension():
@@ -54,6 +55,20 @@ def test_arms_stand_apart_in_their_dimension(name):
     at = {(role, point.level): point.placement.found.of(name) for point in FOUND.points for role in point.roles}
     for level in (1.0, 2.0, 4.0, 8.0):
         assert at[f"{name}-", level] < at[CENTRE, level] < at[f"{name}+", level]
+
+
+def test_no_dimension_is_multiplied_by_more_than_the_arm():
+    """Where FLOPs hardly rise with the resolution, an arm in FLOPs would be a very long one in pixels."""
+
+    def flat(given_):
+        extent = count(given_)
+        return replace(extent, flops=extent.depth * extent.width**2 * extent.resolution**0.5)
+
+    ground = Ground.around(model(), flat)
+    assert ground.exponents.resolution == pytest.approx(0.5, abs=0.05)
+    found = {role: point.placement for point in design(ground, levels=(1.0,)).points for role in point.roles}
+    assert math.exp(found["resolution+"].found.resolution) == pytest.approx(2.5, rel=0.05)
+    assert math.exp(found["depth+"].found.depth) == pytest.approx(2.5, rel=0.06), "as FLOPs have it"
 
 
 def test_directions_can_be_told_apart():
