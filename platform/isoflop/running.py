@@ -126,7 +126,7 @@ def run(
             deadline=clock.time() + limit if limit else None,
         ) as recorder,
     ):
-        note = opening | _drifted(study, recorder.history, opening, allow_drift=allow_drift)
+        note = opening | drifted(study, recorder.history, opening, allow_drift=allow_drift)
         recorder.note(Kind.STUDY, note, index=recorder.history.segment + 1)
         executor.prepare()
         with _closed(recorder, plan):
@@ -137,8 +137,11 @@ def run(
                 recorder.note(Kind.REPORTED, dict(report(recorder.history)))
 
 
-def _drifted(study: str, history: History, opening: Mapping[str, Any], *, allow_drift: bool) -> dict[str, Any]:
-    """What changed since the study's last segment, to be journalled. Raises `InputError` where it must not."""
+def drifted(study: str, history: History, opening: Mapping[str, Any], *, allow_drift: bool) -> dict[str, Any]:
+    """What changed since the study's last segment, to be journalled; nothing for a study that only begins.
+
+    Raises `InputError` where it must not.
+    """
     if not history.study:
         return {}
     found = [line for line in drift(history.study, opening) if line not in opening.get("widened", ())]

@@ -11,10 +11,12 @@ from benchmarks.scaling_kills import CALM, KILLED, TREE, Toll, rampage
 from isoflop import compound
 from isoflop.bench import Bench
 from isoflop.compound.spec import bases_of
+from isoflop.errors import InputError
 from isoflop.home import Home
 from isoflop.journal.event import Kind
 from isoflop.journal.history import History
 from isoflop.journal.sqlite import SqliteJournal
+from isoflop.planning.scaling.plan import ScalingPlan
 from isoflop.spec import spec_from_tree
 from isoflop.study import search
 from tests.integration.test_cli import assert_refused, isoflop
@@ -71,6 +73,15 @@ def test_ray_finds_the_same(home: Home, ray_cluster: None):
     trees = [json.loads((home.reports(name) / "scaling.json").read_text()) for name in (CALM, "on-ray")]
     first, second = ({key: tree[key] for key in tree if key not in {"study", "measured"}} for tree in trees)
     assert first == second
+
+
+def test_another_spec_for_a_study_that_stands_is_refused_before_shapes_are_solved(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ScalingPlan, "courses", property(lambda _: pytest.fail("shapes are solved")))
+    spec = spec_from_tree({**TREE, "space": {**TREE["space"], "augment.crop": 3}}, where="other", name="other")
+    with pytest.raises(InputError, match=r"study calm: space.augment.crop: .*start a new study"):
+        compound.scale(spec, study=CALM, bench=Bench(home=home, executor="inline"))
 
 
 def test_a_budget_chooses_a_shape(home: Home):

@@ -18,7 +18,7 @@ from isoflop.outcome import Study, known
 from isoflop.planning.scaling.plan import ScalingPlan
 from isoflop.pricing import pricing
 from isoflop.provenance import code_version
-from isoflop.running import fitted, fresh_id, legal_id, payload, run
+from isoflop.running import drifted, fitted, fresh_id, legal_id, payload, run
 from isoflop.spec import Spec
 from isoflop.tracking.store import Store
 
@@ -42,9 +42,10 @@ def scale(
     prepared = open_prepared(bench.home.data_set(data or spec.study.data))
     loaded = fitted(spec, prepared)
     plan = scaling_plan(loaded, prepared, bench.home)
-    plan.courses  # noqa: B018 - what cannot be is said before anything is journalled
     name = legal_id(study) if study else fresh_id(loaded.study.name, bench.journal.studies())
     opening = payload(PLAN, loaded, prepared)
+    drifted(name, History.fold(bench.journal.read(name)), opening, allow_drift=allow_drift)  # shapes take a minute
+    plan.courses  # noqa: B018 - what cannot be is said before anything is journalled
     report = partial(reported, name, plan, bench)
     run(bench, name, plan, opening, loaded.study, allow_drift=allow_drift, report=report)
     return Study(name, Store(bench.journal, bench.home.path))
