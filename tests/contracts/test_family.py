@@ -325,6 +325,13 @@ def test_a_batch_of_one_of_the_smallest_images_trains(name):
 
 
 @every_family
+def test_the_thinnest_net_trains(name):
+    model = net(name, size=32, depth=0.1, width=0.01, divisor=1)
+    loss(model, images(8, size=32)).backward()
+    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in model.parameters())
+
+
+@every_family
 def test_weights_survive_safetensors(name):
     saved, other = net(name, seed=1).eval(), net(name, seed=2).eval()
     assert not torch.equal(saved(images()), other(images()))

@@ -72,7 +72,8 @@ def _stage(line: Line, shape: Shape, width: int, layers: int) -> Stage:
 
 
 def _block(inputs: int, outputs: int, stride: int, drop: float, *, group: int, squeeze: float | None) -> nn.Module:
-    block = ResBottleneckBlock(inputs, outputs, stride, nn.BatchNorm2d, nn.ReLU, group_width=group, se_ratio=squeeze)
+    share = max(squeeze, 1 / inputs) if squeeze else None  # the gate is one channel wide at least
+    block = ResBottleneckBlock(inputs, outputs, stride, nn.BatchNorm2d, nn.ReLU, group_width=group, se_ratio=share)
     return dropped(block, block.f, drop)
 
 
