@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from isoflop.scaling import Shape
@@ -83,13 +82,9 @@ class Kin(Generic[Found]):
 
     def like(self, shape: Shape) -> Found | None:
         """What was found of the net that this shape makes too; none where it is a new one."""
-        return next(self._like(shape), None)
+        same = (found for answers, found in self._known if all(answer.given_by(shape) for answer in answers))
+        return next(same, None)
 
     def keep(self, heard: Heard, found: Found) -> None:
         """Keep what was found of a net that was built of a shape."""
         self._known.append((tuple(heard.answers), found))
-
-    def _like(self, shape: Shape) -> Iterator[Found]:
-        for answers, found in self._known:
-            if all(answer.given_by(shape) for answer in answers):
-                yield found
