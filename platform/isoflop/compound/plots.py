@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from isoflop.compound.findings import Family, Findings, Trained, curve, points, span
 from isoflop.fitting.power_law import PowerLaw
 from isoflop.planning.scaling.row import Stage
-from isoflop.scaling.extent import DIMENSIONS
+from isoflop.scaling.design import CENTRE
+from isoflop.scaling.extent import DIMENSIONS, Dimension
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,9 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 """Told apart by the colour-blind too (Okabe & Ito 2008)."""
 MARKS = {"depth": "^", "width": "s", "resolution": "D", "published": "X"}
 AXES = {"flops": "FLOPs of one image", "latency": "latency in ms", "share": "share of the training images"}
+
+TICKS = (1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
+"""Of a decade of errors."""
 
 
 def draw(found: Findings, folder: Path) -> Iterator[Path]:
@@ -59,31 +62,43 @@ def _figures(found: Findings) -> Iterator[tuple[str, Figure]]:
 
 
 def _profiles(found: Findings, families: list[Family]) -> Figure:
-    """Error against each counted dimension, a colour for each surface of equal FLOPs."""
+    """Error against each counted dimension, a colour for each surface of equal FLOPs.
+
+    A line joins the shapes of a surface in which that dimension alone gains or loses FLOPs to both others.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 2.8 * len(families)), layout="constrained")
     grid = figure.subplots(len(families), len(DIMENSIONS), squeeze=False, sharey="row")
     for family, row in zip(families, grid, strict=True):
-        shapes = family.trained(Stage.FIT)
-        levels = sorted({one.row.place for one in shapes})
         for name, axes in zip(DIMENSIONS, row, strict=True):
-            for level, colour in zip(levels, COLOURS * len(levels), strict=False):
-                here = sorted(
-                    (float(np.exp(one.placement.found.of(name))), one.error) for one in shapes if one.row.place == level
-                )
-                label = f"{2**level:g} x FLOPs"
-                axes.plot(*zip(*here, strict=True), "o", color=colour, markersize=4, label=label)
-            axes.set_xscale("log", base=2)
+            _profile(axes, family.trained(Stage.FIT), name)
             axes.set_xlabel(f"{name} over the base's")
         row[0].set_ylabel(f"{family.name}: error ({found.metric})")
     grid[0][-1].legend(fontsize=7)
     return figure
 
 
+def _profile(axes: Axes, shapes: list[Trained], name: Dimension) -> None:
+    def size(one: Trained) -> float:
+        return math.exp(one.placement.found.of(name))
+
+    arm = {f"{name}-", CENTRE, f"{name}+"}
+    levels = sorted({one.row.place for one in shapes})
+    for level, colour in zip(levels, COLOURS * len(levels), strict=False):
+        here = sorted((one for one in shapes if one.row.place == level), key=size)
+        joined = [one for one in here if not arm.isdisjoint(one.row.name.split())]
+        others = [one for one in here if one not in joined]
+        label = f"{2**level:g} x FLOPs"
+        axes.plot([*map(size, joined)], [one.error for one in joined], "o-", color=colour, ms=4, lw=1, label=label)
+        axes.plot([*map(size, others)], [one.error for one in others], "o", color=colour, ms=3, alpha=0.3)
+    axes.set_xscale("log", base=2)
+
+
 def _over(found: Findings, families: list[Family], axis: str) -> Figure:
     """Error over FLOPs, latency or the share of the data: every seed, the fitted curve and its band."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
@@ -97,6 +112,9 @@ def _over(found: Findings, families: list[Family], axis: str) -> Figure:
         _legend(axes, families)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=TICKS))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xlabel(AXES[axis])
     axes.set_ylabel(f"error ({found.metric})")
     axes.legend(fontsize=7)
