@@ -26,9 +26,9 @@ class Compared:
 
     @property
     def best(self) -> str | None:
-        """The family whose band lies below all others', none where bands overlap."""
+        """The family that is better than each other; none where one of the differences may be 0."""
         first, *others = sorted(self.errors, key=lambda name: self.errors[name].value)
-        apart = all(self.errors[first].high < self.errors[other].low for other in others)
+        apart = all(self.errors[first].minus(self.errors[other]).high < 0 for other in others)
         return first if apart else None
 
 

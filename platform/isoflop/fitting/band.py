@@ -39,6 +39,17 @@ class Band:
         value, lower, upper = (min(max(number, low), high) for number in (self.value, self.low, self.high))
         return type(self)(value=value, low=lower, high=upper)
 
+    def minus(self, other: Band) -> Band:
+        """The difference of two values that were found apart, at the level of both.
+
+        Bands need not be symmetric: the squares of what each may give way are added (MOVER: Zou & Donner 2008,
+        Statistics in Medicine 27).
+        """
+        value = self.value - other.value
+        down = math.hypot(self.value - self.low, other.high - other.value)
+        up = math.hypot(self.high - self.value, other.value - other.low)
+        return Band(value=value, low=value - down, high=value + up)
+
 
 class Curve(Protocol):
     """Something that predicts an error, or another measure, at every x > 0 (FLOPs, a share of the data)."""

@@ -3,8 +3,8 @@
 The set of places at which the curves may be equal is where the interval of their difference holds 0 (as Fieller 1954,
 Journal of the Royal Statistical Society B 16, does for two lines). It holds a true crossing as often as that interval
 holds a true difference, and may be a range, several ranges, or open to a side: a bootstrap of crossings gives a range
-even where most of its draws cross nowhere. The interval of the difference comes from both curves' own bands, which need
-not be symmetric: the squares of what each may give way are added (MOVER: Zou & Donner 2008, Statistics in Medicine 27).
+even where most of its draws cross nowhere. The interval of the difference comes from both curves' own bands
+(`Band.minus`).
 """
 
 from __future__ import annotations
@@ -72,12 +72,9 @@ class Difference:
     @classmethod
     def of(cls, first: Curve, second: Curve, x: Floats) -> Difference:
         """The difference of two curves' means."""
-        a, b = [first.predict(float(at)) for at in x], [second.predict(float(at)) for at in x]
-        pairs = list(zip(a, b, strict=True))
-        values = np.array([p.value - q.value for p, q in pairs])
-        down = np.array([math.hypot(p.value - p.low, q.high - q.value) for p, q in pairs])
-        up = np.array([math.hypot(p.high - p.value, q.value - q.low) for p, q in pairs])
-        return cls(x=x, values=values, lows=values - down, highs=values + up)
+        found = [first.predict(at).minus(second.predict(at)) for at in map(float, x)]
+        values, lows, highs = (np.array([getattr(one, name) for one in found]) for name in ("value", "low", "high"))
+        return cls(x=x, values=values, lows=lows, highs=highs)
 
     @property
     def signs(self) -> list[int]:
