@@ -9,7 +9,6 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from isoflop.compound.findings import Family, Findings, Trained, curve, points, span
-from isoflop.fitting.power_law import PowerLaw
 from isoflop.planning.scaling.row import Stage
 from isoflop.scaling.design import CENTRE
 from isoflop.scaling.extent import DIMENSIONS, Dimension
@@ -154,24 +153,27 @@ def _legend(axes: Axes, families: list[Family]) -> None:
 
 
 def _predicted(found: Findings, families: list[Family]) -> Figure:
-    """What was predicted of sizes before they were trained, and what they came to."""
+    """What was predicted of sizes before they were trained, and what they came to, a panel for each family."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=(3.5 * len(families), 3.5), layout="constrained")
+    panels = figure.subplots(1, len(families), squeeze=False)[0]
+    for axes, family, colour in zip(panels, families, COLOURS * len(families), strict=False):
+        _foretold(axes, [one for one in family.climb if one.row.forecast], colour)
+        axes.set_title(family.name, fontsize=9)
+        axes.set_xlabel("predicted error, with its 95 % band")
+    panels[0].set_ylabel(f"error ({found.metric}), mean over seeds")
+    return figure
+
+
+def _foretold(axes: Axes, sizes: list[Trained], colour: str) -> None:
+    """Sizes beside the line on which what came is what was predicted."""
     ends: list[float] = []
-    for family, colour in zip(families, COLOURS * len(families), strict=False):
-        for one in family.climb:
-            if not one.row.forecast or not isinstance(family.law, PowerLaw):
-                continue
-            value, low, high = (one.row.forecast[name] for name in ("value", "low", "high"))
-            axes.errorbar(
-                [value], [one.error], xerr=[[value - low], [high - value]], fmt="o", color=colour, markersize=4
-            )
-            axes.annotate(f"{family.name} {one.row.place:g}", (value, one.error), fontsize=7)
-            ends += [low, high, one.error]
+    for one in sizes:
+        value, low, high = (one.row.forecast[name] for name in ("value", "low", "high"))
+        reach = [[value - low], [high - value]]
+        axes.errorbar([value], [one.error], xerr=reach, fmt="o", color=colour, markersize=4)
+        axes.annotate(f" phi {one.row.place:g}", (value, one.error), fontsize=7, va="bottom")
+        ends += [low, high, one.error]
     if ends:
         axes.plot([min(ends), max(ends)], [min(ends), max(ends)], color="grey", lw=1)
-    axes.set_xlabel("predicted error, with its 95 % band")
-    axes.set_ylabel(f"error ({found.metric}), mean over seeds")
-    return figure

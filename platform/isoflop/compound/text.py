@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 from isoflop import table
 from isoflop.compound.comparison import Compared, compared
-from isoflop.compound.findings import Family, Findings, Trained
+from isoflop.compound.findings import Family, Findings, Trained, span
 from isoflop.fitting.band import Band
 from isoflop.fitting.crossing import Crossings
 from isoflop.fitting.response import Response
@@ -32,8 +33,9 @@ def markdown(found: Findings) -> str:
     for axis in ("flops", "latency"):
         if rows := compared(found, axis):
             lines += ["", f"## At {AXES[axis]}", "", table.markdown([_compared(row) for row in rows])]
-    if found.crossings:
-        lines += ["", "## Crossings", "", *(_crossing(key, one) for key, one in found.crossings.items())]
+    crossed = [*(_crossing(key, one) for key, one in found.crossings.items()), *_apart(found)]
+    if crossed:
+        lines += ["", "## Crossings", "", *crossed]
     return "\n".join(lines) + "\n"
 
 
@@ -165,8 +167,24 @@ def _crossing(key: tuple[str, str, str], found: Crossings) -> str:
     where = f"At {AXES[axis]}, from {found.low:.3g} to {found.high:.3g}"
     if found.none:
         return f"- {where}, {names[found.before]} is better all the way ({first} against {second})."
-    ranges = "; ".join(
-        f"between {one.x.low:.3g} and {one.x.high:.3g}{'' if one.proven else ' (not proven)'}" for one in found.ranges
-    )
+    ranges = "; ".join(f"{_range(one.x)}{'' if one.proven else ' (not proven)'}" for one in found.ranges)
     ends = f"better below: {names[found.before]}, above: {names[found.after]}"
     return f"- {where}, {first} and {second} may be equal {ranges}; {ends}."
+
+
+def _apart(found: Findings) -> Iterator[str]:
+    """Pairs of families that were trained over the same axis, but nowhere both."""
+    for first, second in combinations(found.families, 2):
+        for axis, equal in AXES.items():
+            (low, high), (other_low, other_high) = span(first, axis), span(second, axis)
+            if math.isfinite(low) and math.isfinite(other_low) and (high < other_low or other_high < low):
+                reach = f"{low:.3g} to {high:.3g} against {other_low:.3g} to {other_high:.3g}"
+                yield f"- At {equal}, {first.name} and {second.name} cannot be compared: {reach}."
+
+
+def _range(x: Band) -> str:
+    if x.bounded:
+        return f"between {x.low:.3g} and {x.high:.3g}"
+    if math.isfinite(x.high):
+        return f"up to {x.high:.3g}"
+    return f"from {x.low:.3g} on" if math.isfinite(x.low) else "all the way"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,10 @@ from isoflop.compound.choice import candidates
 from isoflop.compound.comparison import compared
 from isoflop.compound.findings import Findings, findings
 from isoflop.compound.report import MEASURED, to_tree, write_report
+from isoflop.compound.text import markdown
 from isoflop.errors import InputError
+from isoflop.fitting.band import Band
+from isoflop.fitting.crossing import Crossing, Crossings
 from isoflop.fitting.power_law import PowerLaw
 from isoflop.journal.history import History
 from isoflop.planning.scaling.ascent import Ascent
@@ -91,6 +96,32 @@ def test_the_words_have_the_numbers(world: tuple[ScalingPlan, History], tmp_path
     assert len(re.findall(r"\| yes +\|", text)) == 4  # two predictions of each family fell in their bands
     legend = (tmp_path / "climb.svg").read_text(encoding="utf-8")
     assert "published constants" in legend
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (1e6, 4e6, "may be equal between 1e+06 and 4e+06;"),
+        (-math.inf, 4e6, "may be equal up to 4e+06;"),
+        (1e6, math.inf, "may be equal from 1e+06 on;"),
+        (-math.inf, math.inf, "may be equal all the way;"),
+    ],
+)
+def test_an_open_range_is_said_in_words(found: Findings, low: float, high: float, words: str):
+    crossing = Crossing(x=Band(value=2e6, low=low, high=high), points=(2e6,), proven=True)
+    one = Crossings(low=5e5, high=9e6, ranges=(crossing,), before=-1, after=1)
+    vars(found)["crossings"] = {("resnet", "vit", "flops"): one}
+    [line] = [line for line in markdown(found).splitlines() if "may be equal" in line]
+    assert words in line
+    assert line.endswith("better below: resnet, above: vit.")
+
+
+def test_families_of_which_one_is_slower_at_every_size_are_not_compared_by_latency(found: Findings):
+    for family, factor in zip(found.families, (1.0, 1e3), strict=True):
+        vars(family)["climb"] = [replace(one, latency=factor * one.latency) for one in family.climb]
+    text = markdown(found)
+    assert "- At equal measured latency, resnet and vit cannot be compared: " in text
+    assert "## At equal measured latency" not in text
 
 
 def test_what_is_not_ended_is_said(tmp_path: Path):
