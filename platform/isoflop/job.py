@@ -14,7 +14,7 @@ from isoflop.crashpoints import crash
 from isoflop.energy import Meter, meter
 from isoflop.fellows import Leader, Repeated, Told
 from isoflop.joblog import JobLog, forget_warnings
-from isoflop.models.latency import fastest, measure_latency
+from isoflop.models.latency import STEADY, fastest, measure_latency
 from isoflop.records import Artifact, Job, Record
 from isoflop.trained import open_for
 from isoflop.training.team import Run, Team
@@ -63,6 +63,7 @@ class JobTraining:
                 classes=prepared.outputs,
                 batch=self.job.batch,
                 passes=self.job.passes,
+                lasting=STEADY,
                 threads=self.config.train.threads,
             )
         self.log.note(str(found))

@@ -158,6 +158,7 @@ class Latency(Part):
 
     batch: Count = 1
     passes: Annotated[int, Field(ge=5)] = 30
+    """At least so many, for a second at least."""
 
 
 class Resources(Part):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ WARM = 20
 """Windows after which it is taken for warm whatever they say, and"""
 WARM_SECONDS = 10.0
 """seconds, so that a large model does not warm up for ever."""
+
+STEADY = 1.0
+"""Seconds to measure for where the median is kept: what disturbs a machine for a tenth would decide a shorter one."""
 
 LARGEST_BATCH = 256
 FAIR = 500.0
@@ -70,15 +74,16 @@ def measure_latency(
     classes: int,
     batch: int = 1,
     passes: int = 30,
+    lasting: float = 0.0,
     seconds: float = math.inf,
     threads: int = 1,
     device: torch.device | None = None,
 ) -> Latency:
     """Time a model for images stored as (channels, height, width), in the layout that trainings use.
 
-    The images are at the model's resolution already, and the weights are drawn: values do not change the time. After
-    `seconds` no further pass begins. By default it runs on the first GPU, else on the CPU. Raises `SpecError` for a
-    shape that cannot be.
+    The images are at the model's resolution already, and the weights are drawn: values do not change the time. Passes
+    go on for `lasting` seconds, and until there are so many; after `seconds` no further pass begins. By default it runs
+    on the first GPU, else on the CPU. Raises `SpecError` for a shape that cannot be.
     """
     place = device or fastest()
     net = build(model, image=image, classes=classes, seed=0).to(place).to(memory_format=LAYOUT).eval()
@@ -87,7 +92,7 @@ def measure_latency(
     timed = _on_gpu if place.type == "cuda" else _on_cpu
     with _threads(threads), torch.inference_mode():
         _warm_up(lambda: timed(net, images))
-        times = list(_repeated(lambda: timed(net, images), passes, seconds))
+        times = list(_repeated(lambda: timed(net, images), passes, lasting, seconds))
     low, median, high, slow = np.percentile(times, (25, 50, 75, 99))
     return Latency(
         milliseconds=float(median),
@@ -111,11 +116,12 @@ def fastest() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _repeated(timed: Callable[[], float], passes: int, seconds: float) -> Iterator[float]:
-    """Times of so many passes, at least one, or of those that began before the time was up."""
+def _repeated(timed: Callable[[], float], passes: int, lasting: float, seconds: float) -> Iterator[float]:
+    """Times of so many passes or more, at least one, or of those that began before the time was up."""
     began = time.perf_counter()
-    for done in range(passes):
-        if done and time.perf_counter() - began > seconds:
+    for done in count():
+        passed = time.perf_counter() - began
+        if done and (passed > seconds or (done >= passes and passed >= lasting)):
             return
         yield timed()
 

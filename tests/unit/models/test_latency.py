@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 import torch
@@ -56,6 +57,14 @@ def test_when_the_time_is_up_no_pass_begins():
     found = measure_latency(model, image=(1, 8, 8), classes=2, passes=10**6, seconds=0.05, device=CPU)
     assert 1 <= found.passes < 10**5
     assert measure_latency(model, image=(1, 8, 8), classes=2, seconds=0.0, device=CPU).passes == 1
+
+
+def test_passes_go_on_for_the_time_asked():
+    model = ModelConfig(family="lenet")
+    began = time.perf_counter()
+    found = measure_latency(model, image=(1, 8, 8), classes=2, passes=5, lasting=0.2, device=CPU)
+    assert time.perf_counter() - began > 0.2
+    assert found.passes > 5
 
 
 def test_threads_and_generators_are_left_as_they_were():
