@@ -109,6 +109,8 @@ def choose(
         return
     shown = [_row(row) for row in rows]
     table(shown, tuple(shown[0]), empty="")
+    if any(row.extrapolated for row in rows):
+        typer.echo("* larger than all that was trained: the fitted line and law are taken to go on")
     typer.echo(f"take {rows[0].family}: {_command(rows[0])}")
 
 
