@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,9 @@ os.environ.update(
         "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
     }
 )
+
+# Commands that tests start can be interrupted also where a shell runs the tests in its background and ignores Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples on every machine, and no verdict from its speed.
 settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
