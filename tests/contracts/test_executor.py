@@ -202,9 +202,10 @@ def test_workers_start_once_and_stay(build: Callable[[Resources], Executor], tmp
 
 
 def test_a_worker_that_hangs_is_ended_and_its_trial_goes_on(build: Callable[[Resources], Executor], tmp_path: Path):
+    """One that starts says nothing either, for some seconds where the machine has much else to do."""
     study = {"budget": {"trials": 4}}
     journal = MemoryJournal()
-    executor = build(Resources(workers=2, silence="4s"))
+    executor = build(Resources(workers=2, silence="10s"))
     history = run(executor, tmp_path / "hung", journal, opened=open_hanging, **study)
     assert table(history) == table(run(InlineExecutor(), tmp_path / "calm", **study))
     assert len([event for event in journal.read("s") if event.kind is Kind.FAULT]) == 1
