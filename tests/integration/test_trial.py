@@ -252,7 +252,8 @@ def test_a_job_measures_a_latency_instead_of_training(home: Home, tmp_path: Path
     training = open_job(job("resnet", home, tmp_path, measure=True, batch=4, passes=5))
     found = training.latency()
     assert found["latency"] > 0
-    assert (found["batch"], found["passes"]) == (4, 5)
+    assert found["batch"] == 4
+    assert found["passes"] > 5, "a second has time for more"
     assert "latency" in read(tmp_path / "7.txt")
     assert not (tmp_path / "checkpoints").exists()
 
