@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -80,9 +80,14 @@ class Trained(ScriptedTraining):
         return 0.55
 
 
-def plan(families: Sequence[str] = ("resnet",), **scale: object) -> ScalingPlan:
+def plan(
+    families: Sequence[str] = ("resnet",),
+    recipe: Mapping[str, object] | None = None,
+    teachers: Mapping[str, float] | None = None,
+    **scale: object,
+) -> ScalingPlan:
     tree = {
-        "space": {"model.family": {"choice": dict.fromkeys(families, BASE)}},
+        "space": {"model.family": {"choice": dict.fromkeys(families, BASE)}, **(recipe or {})},
         "study": {
             "data": "digits",
             "fidelity": {"axis": "images", "horizon": 6400, "reports": 2},
@@ -99,6 +104,7 @@ def plan(families: Sequence[str] = ("resnet",), **scale: object) -> ScalingPlan:
         side=64,
         code="c",
         price=price,
+        teachers=teachers or {},
         count=counted,
         floor=1e-4,
     )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isoflop.config import STORED
 from isoflop.data import PreparedData
 from isoflop.home import Home
+from isoflop.named_weights import named_weights, teachers
 from isoflop.pricing import pricing
 from isoflop.provenance import code_version
 from isoflop.spec import Spec
-from isoflop.weights import About
 
 if TYPE_CHECKING:
     from isoflop.planning.search import SearchPlan
@@ -23,8 +22,7 @@ def search_plan(spec: Spec, prepared: PreparedData, home: Home | None = None) ->
     """
     from isoflop.planning.search import SearchPlan
 
-    names = {str(name) for key in STORED for name in spec.space.values(key) if name}
-    stored = {name: About.read((home or Home.find()).weights_file(name)) for name in sorted(names)}
+    stored = named_weights(spec.space, home or Home.find())
     return SearchPlan(
         spec=spec.study,
         space=spec.space,
@@ -33,5 +31,5 @@ def search_plan(spec: Spec, prepared: PreparedData, home: Home | None = None) ->
         pixels=prepared.shape[1],
         code=code_version(),
         price=pricing(prepared, stored),
-        teachers={name: about.origin.forward for name, about in stored.items() if about.origin},
+        teachers=teachers(stored),
     )

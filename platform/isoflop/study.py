@@ -10,17 +10,18 @@ from typing import Any
 from isoflop.bench import Bench as Bench  # noqa: PLC0414 - a name of this module too
 from isoflop.bench import ExecutorName as ExecutorName  # noqa: PLC0414
 from isoflop.choice import choose, distinct
-from isoflop.config import STORED, TEACHER, WEIGHTS, TrialConfig, parse
+from isoflop.config import STORED, TrialConfig, parse
 from isoflop.data import PreparedData, open_prepared
 from isoflop.data.balance import skew
 from isoflop.drift import drift, widened
-from isoflop.errors import Fault, InputError, SpecError
+from isoflop.errors import Fault, InputError
 from isoflop.execution.recorder import Recorder
 from isoflop.home import Home
 from isoflop.journal.event import Kind
 from isoflop.journal.history import History
 from isoflop.journal.sqlite import SqliteJournal
 from isoflop.ledger import due
+from isoflop.named_weights import check_weights
 from isoflop.outcome import Study, known
 from isoflop.planning.finalists import FinalistsPlan, fresh, numbered
 from isoflop.provenance import code_version, holder
@@ -33,7 +34,6 @@ from isoflop.study_spec import StudySpec
 from isoflop.tasks import metric_of
 from isoflop.tracking.rows import FINALISTS
 from isoflop.tracking.store import Store
-from isoflop.weights import About, misfit, unsuited
 
 
 def search(
@@ -226,27 +226,6 @@ def leaderboard(study: str | None = None, *, home: Path | None = None) -> list[d
     place = Home(home.absolute()) if home else Home.find()
     results = Store(SqliteJournal.open_readonly(place.journal), place.path).results(study)
     return [row for rows in boards(results).values() for row in rows]
-
-
-def check_weights(spec: Spec, home: Home, prepared: PreparedData) -> None:
-    """Raise `UnknownError` where a spec names weights that were never added to the state folder.
-
-    Raises `SpecError` where they do not fit the families' defaults, which are the nearest to what is fixed, or where a
-    teacher knows other classes than the data have.
-    """
-    for key in STORED:
-        home.check_weights(map(str, spec.space.values(key)), key)
-    faults = []
-    for name in filter(None, map(str, spec.space.values(WEIGHTS))):
-        about = About.read(home.weights_file(name))
-        for family in spec.space.families():
-            config = spec.space.config(spec.space.default(family), study=spec.study, data_digest="")
-            faults.append(misfit(about, config.model, name) if config.model.weights == name else None)
-    for name in filter(None, map(str, spec.space.values(TEACHER))):
-        about = About.read(home.weights_file(name))
-        faults.append(unsuited(about, name, classes=prepared.classes, channels=prepared.shape[0]))
-    if found := [fault for fault in faults if fault is not None]:
-        raise SpecError(*found)
 
 
 def hidden(study: StudySpec, prepared: PreparedData) -> Iterator[str]:

@@ -12,12 +12,15 @@ import torch
 from safetensors.torch import load_file
 
 from isoflop.cli import main
+from isoflop.compound.study import scaling_plan
 from isoflop.config import AdversaryConfig, TrialConfig
-from isoflop.data import prepare
+from isoflop.data import open_prepared, prepare
 from isoflop.errors import DataError, InputError, SpecError, UnknownError
 from isoflop.home import VARIABLE, Home
 from isoflop.outcome import load_study
+from isoflop.planning.scaling.plan import ScalingPlan
 from isoflop.records import State
+from isoflop.spec import spec_from_tree
 from isoflop.starts import add_trained
 from isoflop.trained import predict_attacked, predict_split
 from isoflop.trial import TrialRun, run_trial
@@ -272,6 +275,27 @@ def test_a_finalist_is_added_and_a_study_begins_with_it_and_learns_from_it(
     ).write_bytes(b"x")
     assert isoflop(monkeypatch, "weights", "add", f"taught-finalists/{number}") == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_scaling_study_learns_from_a_teacher_and_begins_with_no_weights(home: Home, teacher: Path):
+    home.weights.mkdir(exist_ok=True)
+    shutil.copy(teacher, home.weights)
+    data = open_prepared(home.data_set("digits"))
+
+    def plan(key: str, name: str) -> ScalingPlan:
+        tree = {
+            "space": {"model.family": "resnet", key: name},
+            "study": {"data": "digits", "fidelity": {"axis": "images"}, "halving": None, "scale": {}},
+        }
+        return scaling_plan(spec_from_tree(tree, where="test", name="test"), data, home)
+
+    origin = About.read(teacher).origin
+    assert origin is not None
+    assert plan("distill.teacher", teacher.stem).teachers == {teacher.stem: origin.forward}
+    with pytest.raises(UnknownError, match=r"distill.teacher: there are no weights 'resnet-run-01234567' here"):
+        plan("distill.teacher", "resnet-run-01234567")
+    with pytest.raises(SpecError, match=r"model.weights: resnet-.* fit one shape, .*; leave it out"):
+        plan("model.weights", teacher.stem)
 
 
 def test_a_run_has_no_variant(home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

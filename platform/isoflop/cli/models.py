@@ -136,8 +136,8 @@ def check(
     from isoflop.data import open_prepared
     from isoflop.feasibility import feasible_share
     from isoflop.home import Home
+    from isoflop.named_weights import check_weights
     from isoflop.spec import load_spec
-    from isoflop.study import check_weights
 
     loaded = load_spec(spec)
     home = Home.find()

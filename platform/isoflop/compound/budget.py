@@ -10,7 +10,7 @@ from isoflop.config import Axis
 from isoflop.data import PreparedData
 from isoflop.errors import Fault, InputError, SpecError
 from isoflop.execution.capacity import workers
-from isoflop.length import BACKWARD
+from isoflop.planning.scaling.course import Course
 from isoflop.planning.scaling.plan import ScalingPlan
 from isoflop.spec import Spec
 from isoflop.speed import speed
@@ -42,7 +42,16 @@ def within(spec: Spec, prepared: PreparedData, budget: str) -> Spec:
 
 def image_flops(plan: ScalingPlan) -> dict[str, float]:
     """Training FLOPs that one image in each of its trainings adds up to, by family."""
-    return {course.family: BACKWARD * course.image_flops for course in plan.courses}
+    return {course.family: _image_flops(plan, course) for course in plan.courses}
+
+
+def _image_flops(plan: ScalingPlan, course: Course) -> float:
+    """Of one family; what a step does with a forward pass's FLOPs, attacks among it, is that of its base."""
+    epoch = course.base.train.model_copy(update={"axis": Axis.EPOCHS, "horizon": 1.0, "reports": 1})
+    base = course.base.model_copy(update={"train": epoch})
+    forward = course.ground.extent.flops
+    own, teacher = plan.lengths.image(base, forward)
+    return own / forward * course.image_flops + teacher * course.trainings
 
 
 def _number(budget: str) -> float | None:

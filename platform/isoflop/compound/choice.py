@@ -9,11 +9,10 @@ from statistics import linear_regression
 from typing import Any, Literal
 
 from isoflop.compound.findings import Family, Findings
-from isoflop.config import Axis, ModelConfig
-from isoflop.errors import Fault, InputError, SpecError
+from isoflop.config import ModelConfig
+from isoflop.errors import Fault, InputError, SpecError, TrialError
 from isoflop.fitting.band import Band
 from isoflop.fitting.power_law import PowerLaw
-from isoflop.length import BACKWARD
 from isoflop.planning.scaling.ascent import Ascent
 
 Quantity = Literal["flops", "parameters", "latency", "hours"]
@@ -84,6 +83,7 @@ class _Sizes:
     def __init__(self, found: Findings, family: Family, law: PowerLaw) -> None:
         assert isinstance(family.ascent, Ascent), "sizes were trained, so there is a line"
         self.found, self.family, self.law, self.climb = found, family, law, family.ascent.climb
+        (self._base,) = (course.base for course in found.plan.courses if course.family == family.name)
         self._latency = _power((one.flops, one.latency) for one in family.climb)
         self._speed = _power((one.flops, one.images_per_second) for one in family.climb)
         self._made: dict[float, Candidate | str] = {}
@@ -108,12 +108,14 @@ class _Sizes:
         return None
 
     def _at(self, phi: float) -> Candidate | str:
+        plan = self.found.plan
         try:
             placement = self.climb.at(phi)
-        except SpecError as error:
+            flops = placement.extent.flops
+            config = self._base.model_copy(update={"model": placement.model})
+            length = plan.lengths.of(config, flops)
+        except (SpecError, TrialError) as error:
             return str(error)
-        plan, flops = self.found.plan, placement.extent.flops
-        seen = _images_seen(plan.spec.fidelity.axis, plan.spec.fidelity.horizon, plan.images, flops)
         speed = self._speed(flops)
         return Candidate(
             family=self.family.name,
@@ -122,7 +124,7 @@ class _Sizes:
             flops=flops,
             parameters=plan.price(placement.model, batch=1, states=1).parameters,
             latency=self._latency(flops),
-            hours=None if speed is None else seen / speed / SECONDS,
+            hours=None if speed is None else length.steps * length.batch / speed / SECONDS,
             error=self.law.predict(flops),
             extrapolated=phi > plan.scale.largest,
         )
@@ -135,8 +137,3 @@ def _power(points: Iterable[tuple[float, float | None]]) -> Callable[[float], fl
         return lambda _: None
     slope, height = linear_regression([math.log(x) for x, _ in known], [math.log(y) for _, y in known])
     return lambda x: math.exp(height + slope * math.log(x))
-
-
-def _images_seen(axis: Axis, horizon: float, images: int, flops: float) -> float:
-    """Images that a training sees."""
-    return {Axis.EPOCHS: horizon * images, Axis.IMAGES: horizon, Axis.FLOPS: horizon / (BACKWARD * flops)}[axis]

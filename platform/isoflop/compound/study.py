@@ -10,10 +10,12 @@ from isoflop.bench import Bench
 from isoflop.compound.findings import Findings, findings
 from isoflop.compound.memory import Memory
 from isoflop.compound.report import write_report
+from isoflop.config import TEACHER, WEIGHTS
 from isoflop.data import PreparedData, open_prepared
 from isoflop.errors import Fault, SpecError
 from isoflop.home import Home
 from isoflop.journal.history import History
+from isoflop.named_weights import check_weights, named_weights, teachers
 from isoflop.outcome import Study, known
 from isoflop.planning.scaling.plan import ScalingPlan
 from isoflop.pricing import pricing
@@ -84,6 +86,12 @@ def scaling_plan(spec: Spec, prepared: PreparedData, home: Home | None = None) -
 
     if spec.study.scale is None:
         raise SpecError(Fault("study.scale", "missing", "add the part scale: to the study, or name families instead"))
+    if named := [str(name) for name in spec.space.values(WEIGHTS) if name]:
+        what = f"{named[0]} fit one shape, and a scaling study trains many"
+        raise SpecError(Fault(WEIGHTS, what, f"leave it out; a teacher can be named: {TEACHER}"))
+    home = home or Home.find()
+    check_weights(spec, home, prepared)
+    stored = named_weights(spec.space, home)
     count = counter(image=prepared.shape, classes=prepared.outputs)
     return ScalingPlan(
         spec=spec.study,
@@ -92,8 +100,9 @@ def scaling_plan(spec: Spec, prepared: PreparedData, home: Home | None = None) -
         images=len(prepared.split("train")[1]),
         side=prepared.shape[-1],
         code=code_version(),
-        price=pricing(prepared, {}),
-        count=Memory(count, (home or Home.find()).counts, f"{code_version()} {prepared.shape} {prepared.outputs}"),
+        price=pricing(prepared, stored),
+        teachers=teachers(stored),
+        count=Memory(count, home.counts, f"{code_version()} {prepared.shape} {prepared.outputs}"),
         floor=0.5 / len(prepared.split("val")[1]),
     )
 

@@ -32,3 +32,11 @@ class Lengths:
 
         images = config.data.images(self.images)
         return Length.of_trial(config, images=images, flops=flops, flops_at=flops_at, teachers=self.teachers)
+
+    def image(self, config: TrialConfig, flops: float) -> tuple[float, float]:
+        """FLOPs that training on one image takes, on average over the horizon, its model costing so many.
+
+        The first is what the model does, the second what its teacher does. Raises what `of` does.
+        """
+        length = self.of(config, flops)
+        return length.spent(length.steps) / (length.steps * length.batch) - length.more, length.more

@@ -45,6 +45,8 @@ class ScalingPlan:
     code: str
     """Version of the training core."""
     price: Price
+    teachers: Mapping[str, float]
+    """FLOPs of one image's forward pass of each net that trainings learn from, by its name."""
     count: Count
     """Counts depth, width, resolution and FLOPs of a model."""
     floor: float
@@ -55,6 +57,11 @@ class ScalingPlan:
         """How families are scaled."""
         assert self.spec.scale is not None, "a scaling study says how it scales"
         return self.spec.scale
+
+    @property
+    def lengths(self) -> Lengths:
+        """How long trainings are."""
+        return Lengths(images=self.images, price=self.price, teachers=self.teachers)
 
     @cached_property
     def courses(self) -> tuple[Course, ...]:
@@ -147,7 +154,7 @@ class ScalingPlan:
             found = self.price(
                 config.model, batch=config.train.piece, states=config.copies, recompute=config.train.checkpointing
             )
-            Lengths(images=self.images, price=self.price, teachers={}).of(config, found.flops)
+            self.lengths.of(config, found.flops)
         except (SpecError, TrialError) as error:
             return {}, str(error)
         return {"parameters": found.parameters, "flops": found.flops, "memory": found.memory}, ""
