@@ -29,14 +29,6 @@ def myself() -> str:
     return f"{name}@{socket.gethostname()}"
 
 
-def parse_key(text: str) -> Key:
-    """A trial as people write it: `7`, or `7.2` for its third replicate. Raises `InputError` for anything else."""
-    trial, dot, replicate = text.partition(".")
-    if not trial.isdecimal() or (dot and not replicate.isdecimal()):
-        raise InputError(Fault("trial", f"{text!r} is no trial's number", "write 7, or 7.2 for its third replicate"))
-    return Key(trial=int(trial), replicate=int(replicate or 0))
-
-
 def find_trial(history: History, study: str, key: Key) -> Trial:
     """A trial of a study. Raises `UnknownError` where there is none of this number."""
     trial = history.trials.get(key)

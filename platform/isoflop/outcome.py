@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from isoflop.tracking.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
+
+RUN = re.compile(r"(.+)/([0-9]+)(?:\.([0-9]+))?")
+"""A run's name: study, trial, and the replicate if it is not the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +105,13 @@ def key_of(run: str) -> tuple[str, Key]:
 
     Raises `UnknownError` for what is no such name.
     """
-    study, _, number = run.rpartition("/")
-    trial, _, replicate = number.partition(".")
-    if not study or not trial.isdigit() or (replicate and not replicate.isdigit()):
-        raise UnknownError(Fault("run", f"{run!r} is not STUDY/NUMBER", "see: isoflop leaderboard"))
-    return study, Key(trial=int(trial), replicate=int(replicate or 0))
+    found = RUN.fullmatch(run)
+    if found is None:
+        raise UnknownError(
+            Fault("run", f"{run!r} is not STUDY/NUMBER", "see: isoflop leaderboard, isoflop trials STUDY")
+        )
+    study, trial, replicate = found.groups(default="0")
+    return study, Key(trial=int(trial), replicate=int(replicate))
 
 
 def known(study: str, store: Store) -> Study:

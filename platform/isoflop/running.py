@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time as clock
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -20,7 +19,7 @@ from isoflop.errors import Fault, InputError, LeaseError, StudyError
 from isoflop.execution.recorder import Recorder
 from isoflop.journal.event import Kind
 from isoflop.journal.history import History
-from isoflop.planning.progress import cause
+from isoflop.planning.progress import cause, told
 from isoflop.provenance import holder, provenance
 from isoflop.records import State, Trial
 from isoflop.spec import Spec
@@ -179,6 +178,10 @@ def _check(history: History) -> None:
     tried = [trial for trial in history.trials.values() if not trial.free]
     if not tried or any(trial.state is not State.FAILED for trial in tried):
         return
-    causes = Counter(cause(trial.reason) for trial in tried)
-    groups = "; ".join(f"{count} x {text}" for text, count in causes.most_common(5))
-    raise StudyError(f"all {len(tried)} trials failed: {groups}")
+    if len(tried) == 1:
+        raise StudyError(f"its only trial failed: {told(tried[0].reason)}")
+    alike: dict[str, list[str]] = {}
+    for trial in tried:
+        alike.setdefault(cause(trial.reason), []).append(told(trial.reason))
+    groups = sorted(alike.values(), key=len, reverse=True)[:5]
+    raise StudyError(f"all {len(tried)} trials failed: {'; '.join(f'{len(one)} x {one[0]}' for one in groups)}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.data import PreparedData
 from isoflop.home import Home
-from isoflop.named_weights import named_weights, teachers
+from isoflop.named import named_weights, teachers
 from isoflop.pricing import pricing
 from isoflop.provenance import code_version
 from isoflop.spec import Spec

@@ -21,7 +21,7 @@ from isoflop.journal.event import Kind
 from isoflop.journal.history import History
 from isoflop.journal.sqlite import SqliteJournal
 from isoflop.ledger import due
-from isoflop.named_weights import check_weights
+from isoflop.named import check_named
 from isoflop.outcome import Study, known
 from isoflop.planning.finalists import FinalistsPlan, fresh, numbered
 from isoflop.provenance import code_version, holder
@@ -61,7 +61,7 @@ def search(
     loaded = override(loaded, data=data, trials=trials, time=time, workers=workers, seed=seed)
     prepared = open_prepared(bench.home.data_set(data or loaded.study.data))
     loaded = fitted(loaded, prepared)
-    check_weights(loaded, bench.home, prepared)
+    check_named(loaded, bench.home, prepared)
     name = legal_id(study) if study else fresh_id(loaded.study.name, bench.journal.studies())
     plan = search_plan(loaded, prepared, bench.home)
     run(bench, name, plan, payload("search", loaded, prepared), loaded.study, allow_drift=allow_drift)
@@ -98,7 +98,7 @@ def resume(
     loaded = override(spec or found.spec, trials=trials, time=time)
     prepared = open_prepared(Path(facts["data"]["path"]))
     loaded = fitted(loaded, prepared)
-    check_weights(loaded, bench.home, prepared)
+    check_named(loaded, bench.home, prepared)
     opening = payload("search", loaded, prepared)
     if spec is not None and not allow_drift:
         refuse(study, widened(spec.space, found.trials), "keep what was tried in the space")

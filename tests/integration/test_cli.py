@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -65,6 +66,25 @@ def test_a_bad_spec_is_one_line_and_nothing_is_written(
     before = sorted(home.path.rglob("*"))
     assert_refused(isoflop(home.path, "search", written(tmp_path, **change)), *words)
     assert sorted(home.path.rglob("*")) == before
+
+
+def test_the_version_is_the_packages(home: Home):
+    assert isoflop(home.path, "--version").stdout == f"isoflop {version('isoflop')}\n"
+
+
+@pytest.mark.parametrize("words", [(), ("data",)])
+def test_without_a_command_the_help_is_shown(home: Home, words: tuple[str, ...]):
+    told = isoflop(home.path, *words)
+    assert told.returncode == 2
+    assert told.stderr.startswith("Usage: isoflop ")
+    assert told.stderr == isoflop(home.path, *words, "--help").stdout
+
+
+def test_prepared_sets_are_listed(home: Home):
+    (row,) = json.loads(isoflop(home.path, "data", "list", "--json").stdout)
+    assert (row["name"], row["train"]) == ("digits", 1257)
+    shown = isoflop(home.path, "data", "list").stdout
+    assert row["digest"] in shown
 
 
 def test_a_spec_that_is_not_there(home: Home):

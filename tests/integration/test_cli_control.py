@@ -91,7 +91,7 @@ def test_a_study_is_watched_and_steered_from_another_terminal(terminal: Terminal
     assert watcher.stderr is not None
     assert watcher.stderr.readline() == "0/3 trials, 1 open\n"
 
-    code, out, error = terminal.run("stop", "steered", "0")
+    code, out, error = terminal.run("stop", "steered/0")
     assert code == 0, error
     assert "asked " in out
     assert "trial 0 of study steered is KILLED" in out
@@ -119,10 +119,10 @@ def test_a_study_is_watched_and_steered_from_another_terminal(terminal: Terminal
     assert "state      INTERRUPTED" in seen
 
     assert terminal.run("stop", "steered")[:2] == (0, "study steered is not running\n")
-    code, out, error = terminal.run("stop", "steered", "1")
+    code, out, error = terminal.run("stop", "steered/1")
     assert (code, out) == (2, "")
     assert error.startswith("error: study steered: is not running")
-    code, out, error = terminal.run("logs", "steered", "0")
+    code, out, error = terminal.run("logs", "steered/0")
     assert (code, error) == (0, "")
     assert out.splitlines()[-1] == f"trial 0: KILLED, {killed.reason}"
 

@@ -22,6 +22,7 @@ from isoflop.home import Home
 from isoflop.journal.event import Kind
 from isoflop.journal.history import History
 from isoflop.journal.memory import MemoryJournal
+from isoflop.journal.sqlite import SqliteJournal
 from isoflop.journal.transfer import dump, load
 from isoflop.ledger import ledger
 from isoflop.outcome import Study, load_study
@@ -323,6 +324,25 @@ def test_a_study_whose_trials_all_fail_alike_stops_early_and_says_why(home: Home
     assert len(failed.trials) < 20
     assert failed.store.history("bad").closed["reason"].startswith("StudyError: all")
     assert "\n" not in str(caught.value)
+    assert "#" not in str(caught.value)
+
+
+def test_a_study_whose_only_trial_fails_says_what_it_says(home: Home):
+    space = {"model.family": "lenet", "model.stem": 1, "optim.lr": 1e30}
+    study = {**TREE["study"], "budget": {"trials": 1}}
+    spec = spec_from_tree({"space": space, "study": study}, where="test", name="one")
+    with pytest.raises(StudyError, match=r"^its only trial failed: diverged: .* step \d+"):
+        search(spec, study="one", bench=bench(home))
+
+
+def test_difficulties_that_are_not_here_are_refused_before_anything_is_journalled(home: Home):
+    space = {"model.family": "lenet", "curriculum.start": 0.5, "curriculum.by": "given", "curriculum.given": "0" * 16}
+    spec = spec_from_tree({"space": space, "study": TREE["study"]}, where="test", name="given")
+    with pytest.raises(
+        InputError, match=r"curriculum\.given: no difficulties '0000000000000000' stand in .*; store them"
+    ):
+        search(spec, study="given", bench=bench(home))
+    assert "given" not in SqliteJournal(home.journal).studies()
 
 
 def test_finalists_as_one_program_are_what_each_is_alone(home: Home, monkeypatch: pytest.MonkeyPatch):

@@ -149,7 +149,7 @@ def test_a_knob_has_its_familys_first_value_by_default():
         ),
         ({"data.window": 9, "data.balance": 1}, "data.window: 9 reads in blocks, and balance or a curriculum anywhere"),
         ({"curriculum.by": "given"}, "curriculum.by: 'given' does not go with curriculum.given ''; set both, or nei"),
-        ({"curriculum.given": "x"}, "curriculum.given: 'x' "),
+        ({"curriculum.given": "x"}, "curriculum.given: 'x' is no name of difficulties; give the 16 digits that "),
         ({"resize.stages": 1}, "resize.stages: 1 is too small; give 2 or more"),
         (
             {"resize.start": 0.5, "model.family": "vit"},

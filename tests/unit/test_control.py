@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from isoflop.control import kill_trial, myself, news, parse_key, stop_study, tail
+from isoflop.control import kill_trial, myself, news, stop_study, tail
 from isoflop.errors import InputError, UnknownError
 from isoflop.journal.event import Kind
 from isoflop.journal.memory import MemoryJournal
@@ -106,20 +106,6 @@ def test_trials_that_cannot_be_ended_are_a_person_s_mistake(journal, driver):
     with pytest.raises(InputError, match="study s: is not running; nothing runs; go on: isoflop resume s"):
         kill_trial(journal, "s", Key(trial=1), **terminal.options())
     assert journal.requests("s") == []
-
-
-@pytest.mark.parametrize(
-    ("text", "key"), [("7", Key(trial=7)), ("7.2", Key(trial=7, replicate=2)), ("0", Key(trial=0))]
-)
-def test_a_trial_is_written_as_it_is_shown(text, key):
-    assert parse_key(text) == key
-    assert str(key) == text
-
-
-@pytest.mark.parametrize("text", ["", "x", "-1", "1.", "1.x", "1.2.3", "٣x"])
-def test_anything_else_is_no_trial(text):
-    with pytest.raises(InputError, match="is no trial's number"):
-        parse_key(text)
 
 
 def test_who_asks_is_a_name_at_a_host():

@@ -31,9 +31,9 @@ def main() -> None:
 
 def _run(stopped: Callable[[], int]) -> int:
     try:
-        code: int | None = app(standalone_mode=False)
+        code: int | None = app(standalone_mode=False, prog_name="isoflop")
     except USAGE as error:
-        return _refuse(_complaint(error))
+        return _misused(error)
     except (InputError, StateError) as error:
         return _refuse(*map(str, getattr(error, "faults", [error])))
     except StudyError as error:
@@ -49,9 +49,13 @@ def _run(stopped: Callable[[], int]) -> int:
     return code or 0
 
 
-def _complaint(error: Any) -> str:
-    where = error.ctx.command_path if error.ctx else "isoflop"
-    return f"{error.format_message().rstrip('.')}; see: {where} --help"
+def _misused(error: Any) -> int:
+    """One line for a wrong command line; a group of commands without a command shows its help."""
+    message, where = error.format_message(), error.ctx.command_path if error.ctx else "isoflop"
+    if message.startswith("Usage: "):
+        print(message, file=sys.stderr)
+        return 2
+    return _refuse(f"{message.rstrip('.')}; see: {where} --help")
 
 
 def _refuse(*lines: str, code: int = 2) -> int:

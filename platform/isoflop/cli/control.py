@@ -7,25 +7,24 @@ from typing import Annotated
 import typer
 
 from isoflop.cli.output import Json, amount, emit, table
-from isoflop.cli.studies import StudyId
-
-TRIAL = "A trial's number, or NUMBER.REPLICATE."
 
 
 def stop(
-    study: StudyId,
-    trial: Annotated[str | None, typer.Argument(metavar="TRIAL", help=f"{TRIAL} Default: the whole study.")] = None,
+    what: Annotated[
+        str,
+        typer.Argument(metavar="STUDY|RUN", help="A study, or one trial as STUDY/NUMBER[.REPLICATE]."),
+    ],
     wait: Annotated[str, typer.Option(help="How long to wait for the answer, such as 30s.")] = "30s",
 ) -> None:
     """Stop a study that runs, as Ctrl-C does where it runs, or end one trial of it for good."""
-    from isoflop.control import kill_trial, myself, parse_key, stop_study
+    from isoflop.control import kill_trial, myself, stop_study
     from isoflop.home import Home
     from isoflop.journal.sqlite import SqliteJournal
-    from isoflop.outcome import known
+    from isoflop.outcome import key_of, known
     from isoflop.study_spec import seconds
     from isoflop.tracking.store import Store
 
-    key = parse_key(trial) if trial is not None else None
+    study, key = key_of(what) if "/" in what else (what, None)
     patience = seconds(wait)
     home = Home.find()
     known(study, Store(SqliteJournal.open_readonly(home.journal), home.path))
@@ -39,19 +38,18 @@ def stop(
 
 
 def logs(
-    study: StudyId,
-    trial: Annotated[str, typer.Argument(metavar="TRIAL", help=TRIAL)],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A training, as STUDY/NUMBER or STUDY/NUMBER.REPLICATE.")],
     follow: Annotated[bool, typer.Option("--follow", help="Stay until the trial is over.")] = False,
 ) -> None:
     """Print what a trial printed, and why it ended as it did."""
-    from isoflop.control import find_trial, parse_key, tail
+    from isoflop.control import find_trial, tail
     from isoflop.home import Home
     from isoflop.journal.history import History
     from isoflop.journal.sqlite import SqliteJournal
-    from isoflop.outcome import known
+    from isoflop.outcome import key_of, known
     from isoflop.tracking.store import Store
 
-    home, key = Home.find(), parse_key(trial)
+    home, (study, key) = Home.find(), key_of(run)
     journal = SqliteJournal.open_readonly(home.journal)
     known(study, Store(journal, home.path))
     history = History.fold(journal.read(study))

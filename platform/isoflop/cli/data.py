@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from isoflop.cli.output import Json, emit
+from isoflop.cli.output import Json, emit, table
 
 app = typer.Typer(help="Prepare data sets and look at their health.", no_args_is_help=True)
 What = Annotated[
@@ -74,3 +74,17 @@ def check(what: What, json: Json = False) -> None:
     else:
         for line in report.lines():
             typer.echo(line)
+
+
+@app.command("list")
+def listing(json: Json = False) -> None:
+    """List the prepared data sets of the state folder: task, classes, images of each split, digest."""
+    from isoflop.data import listed
+    from isoflop.home import Home
+
+    rows = listed(Home.find().data)
+    if json:
+        emit(rows)
+        return
+    columns = ("name", "task", "classes", "image", "train", "val", "test", "size", "digest", "source")
+    table(rows, columns, empty="no prepared data yet; run: isoflop data prepare digits")

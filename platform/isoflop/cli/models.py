@@ -136,13 +136,13 @@ def check(
     from isoflop.data import open_prepared
     from isoflop.feasibility import feasible_share
     from isoflop.home import Home
-    from isoflop.named_weights import check_weights
+    from isoflop.named import check_named
     from isoflop.spec import load_spec
 
     loaded = load_spec(spec)
     home = Home.find()
     folder = home.data_set(data or loaded.study.data)
-    check_weights(loaded, home, open_prepared(folder))
+    check_named(loaded, home, open_prepared(folder))
     share = feasible_share(loaded, folder, samples=samples)
     if json:
         emit({"spec": str(spec), "size": loaded.space.size(), "families": loaded.space.families(), **share.to_dict()})

@@ -56,11 +56,11 @@ def search(
     if dry_run:
         from isoflop.data import open_prepared
         from isoflop.feasibility import estimate
-        from isoflop.named_weights import check_weights
+        from isoflop.named import check_named
 
         home = Home.find()
         folder = home.data_set(data or loaded.study.data)
-        check_weights(loaded, home, open_prepared(folder))
+        check_named(loaded, home, open_prepared(folder))
         for line in estimate(loaded, folder).lines():
             typer.echo(line)
         return

@@ -15,7 +15,7 @@ from isoflop.data import PreparedData, open_prepared
 from isoflop.errors import Fault, SpecError
 from isoflop.home import Home
 from isoflop.journal.history import History
-from isoflop.named_weights import check_weights, named_weights, teachers
+from isoflop.named import check_named, named_weights, teachers
 from isoflop.outcome import Study, known
 from isoflop.planning.scaling.plan import ScalingPlan
 from isoflop.pricing import pricing
@@ -90,7 +90,7 @@ def scaling_plan(spec: Spec, prepared: PreparedData, home: Home | None = None) -
         what = f"{named[0]} fit one shape, and a scaling study trains many"
         raise SpecError(Fault(WEIGHTS, what, f"leave it out; a teacher can be named: {TEACHER}"))
     home = home or Home.find()
-    check_weights(spec, home, prepared)
+    check_named(spec, home, prepared)
     stored = named_weights(spec.space, home)
     count = counter(image=prepared.shape, classes=prepared.outputs)
     return ScalingPlan(

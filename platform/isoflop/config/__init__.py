@@ -7,7 +7,7 @@ what people write, so unknown keys are refused.
 from isoflop.config.adversary import AdversaryConfig
 from isoflop.config.augment import AugmentConfig
 from isoflop.config.average import AverageConfig
-from isoflop.config.curriculum import CurriculumConfig
+from isoflop.config.curriculum import GIVEN, CurriculumConfig
 from isoflop.config.data import DataConfig
 from isoflop.config.distill import TEACHER, DistillConfig
 from isoflop.config.fused import FusedConfig, unlike
@@ -33,6 +33,7 @@ from isoflop.faults import parse
 
 __all__ = [
     "FIXED_BY_STUDY",
+    "GIVEN",
     "OWN",
     "RUN",
     "SECTIONS",

@@ -5,6 +5,7 @@ from isoflop.data.health import check as check
 from isoflop.data.preparation import Prepared as Prepared
 from isoflop.data.preparation import prepare as prepare
 from isoflop.data.prepared import PreparedData as PreparedData
+from isoflop.data.prepared import listed as listed
 from isoflop.data.prepared import open_prepared as open_prepared
 from isoflop.data.prepared import verify as verify
 from isoflop.data.source import Item as Item

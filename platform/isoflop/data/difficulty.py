@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -12,9 +12,10 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from isoflop.config import GIVEN
 from isoflop.data.source import Labels, Pixels
 from isoflop.disk import draft
-from isoflop.errors import Fault, UnknownError
+from isoflop.errors import DataError, Fault, UnknownError
 
 Values: TypeAlias = npt.NDArray[np.float64]
 BYTES: Final = 2**24
@@ -59,15 +60,27 @@ def keep(values: Values, folder: Path) -> str:
     return name
 
 
-def given(name: str, folder: Path) -> Values:
-    """Numbers that `keep` stored. Raises `UnknownError` where there are none, or they are not what was stored."""
-    path = folder / f"{name}.npy"
+def given(name: str, folder: Path, sizes: Mapping[str, int]) -> Values:
+    """Numbers that `keep` stored for the images of splits of these sizes.
+
+    Raises `UnknownError` where there are none, or they are not what was stored, `DataError` where they are of another
+    number of images.
+    """
+    values = _read(name, folder)
+    if len(values) != sum(sizes.values()):
+        what = f"{name} are of {len(values)} images, and {sum(sizes.values())} are stored"
+        raise DataError(Fault(GIVEN, what, f"give one for each of {' and '.join(sizes)}"))
+    return values
+
+
+def _read(name: str, folder: Path) -> Values:
+    """What a file holds, if that is what its name says."""
     with suppress(OSError, ValueError):
-        found: Values = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        found: Values = np.load(io.BytesIO((folder / f"{name}.npy").read_bytes()), allow_pickle=False)
         if hashlib.sha256(found.tobytes()).hexdigest()[:16] == name:
             return found
     what = f"no difficulties {name!r} stand in {folder}"
-    raise UnknownError(Fault("curriculum.given", what, "store them with isoflop.data.difficulty.keep"))
+    raise UnknownError(Fault(GIVEN, what, "store them with isoflop.data.difficulty.keep"))
 
 
 def _chunks(images: Pixels) -> Iterator[slice]:

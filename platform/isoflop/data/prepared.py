@@ -6,20 +6,20 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from isoflop.data.files import hash_of
-from isoflop.data.manifest import Manifest
+from isoflop.data.manifest import FILE, Manifest
 from isoflop.data.source import SPLITS, Labels, Pixels
 from isoflop.errors import DataError, Fault, did_you_mean
 from isoflop.tasks import Kind, kind_of
 
+COLUMNS: Final = ("task", "classes", "image", *SPLITS, "size", "digest", "source")
+"""What is listed of a set beside its name."""
 KEYS: Final = "keys.json"
 """The file that says where each image came from."""
-
-
 GROUPS: Final = "groups.json"
 """The file that says which group each image belongs to, where there are groups."""
 
@@ -134,6 +134,32 @@ def verify(path: Path) -> PreparedData:
     if faults:
         raise DataError(*faults)
     return prepared
+
+
+def listed(root: Path) -> list[dict[str, Any]]:
+    """The prepared sets in a folder by name, as JSON values.
+
+    `image` is channels, height and width as stored, `train`, `val` and `test` are numbers of images, `size` is bytes.
+    What cannot be read says so under `source` and has none of the others.
+    """
+    return [{"name": path.parent.name, **_said(path.parent)} for path in sorted(root.glob(f"*/{FILE}"))]
+
+
+def _said(folder: Path) -> dict[str, Any]:
+    """What a prepared set says of itself."""
+    try:
+        found = open_prepared(folder).manifest
+    except DataError as error:
+        return dict.fromkeys(COLUMNS) | {"source": f"{error.faults[0].what}: {error.faults[0].remedy}"}
+    return {
+        "task": found.task,
+        "classes": len(found.classes),
+        "image": "x".join(map(str, found.image)),
+        **{name: found.sizes[name] for name in SPLITS},
+        "size": sum(facts["bytes"] for facts in found.files.values()),
+        "digest": found.digest,
+        "source": found.source["what"],
+    }
 
 
 def _wrong_size(path: Path, size: int) -> str:

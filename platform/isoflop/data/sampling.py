@@ -68,11 +68,8 @@ def _curriculum(easiest: torch.Tensor, config: CurriculumConfig, until: int, dev
 def _difficulty(prepared: PreparedData, found: Portion, config: TrialConfig, folder: Path) -> Values:
     """The difficulty of each image of a portion."""
     if config.curriculum.by == "given":
-        values = given(config.curriculum.given, folder)
-        stored = sum(prepared.manifest.sizes[name] for name in found.parts)
-        if len(values) != stored:
-            what = f"{config.curriculum.given} are of {len(values)} images, and {stored} are stored"
-            raise DataError(Fault("curriculum.given", what, f"give one for each of {' and '.join(found.parts)}"))
+        sizes = {name: prepared.manifest.sizes[name] for name in found.parts}
+        values = given(config.curriculum.given, folder, sizes)
     else:
         parts = [prepared.split(name) for name in found.parts]
         values = np.concatenate([distances(images, strata_of(labels)) for images, labels in parts])

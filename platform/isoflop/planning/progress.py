@@ -107,7 +107,11 @@ class Progress:
         self.enqueued += trial.source == "enqueued"
 
 
+def told(reason: str) -> str:
+    """What a failure says last: the line that says what went wrong."""
+    return reason.strip().rpartition("\n")[2]
+
+
 def cause(reason: str) -> str:
-    """What failures have in common: the last line of their reason, without its numbers."""
-    lines = reason.strip().splitlines()
-    return re.sub(r"\d+(\.\d+)?", "#", lines[-1]) if lines else ""
+    """What failures have in common: what they say last, without its numbers."""
+    return re.sub(r"\d+(\.\d+)?", "#", told(reason))

@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from isoflop.data import difficulty
-from isoflop.errors import UnknownError
+from isoflop.errors import DataError, UnknownError
 
 
 def test_the_distance_to_the_mean_of_the_class(monkeypatch: pytest.MonkeyPatch):
@@ -40,9 +40,13 @@ def test_losses_are_torchs_cross_entropy():
 def test_given_numbers_come_back_and_changed_ones_are_refused(tmp_path: Path):
     values = np.random.default_rng(0).random(9)
     name = difficulty.keep(values, tmp_path / "difficulties")
-    assert np.array_equal(difficulty.given(name, tmp_path / "difficulties"), values)
+    assert np.array_equal(difficulty.given(name, tmp_path / "difficulties", {"train": 9}), values)
+    with pytest.raises(
+        DataError, match=f"{name} are of 9 images, and 12 are stored; give one for each of train and val"
+    ):
+        difficulty.given(name, tmp_path / "difficulties", {"train": 9, "val": 3})
     np.save(tmp_path / "difficulties" / f"{name}.npy", values + 1)
     with pytest.raises(UnknownError, match=f"no difficulties '{name}' stand in .*; store them with"):
-        difficulty.given(name, tmp_path / "difficulties")
+        difficulty.given(name, tmp_path / "difficulties", {"train": 9})
     with pytest.raises(UnknownError, match="no difficulties"):
-        difficulty.given("0" * 16, tmp_path)
+        difficulty.given("0" * 16, tmp_path, {"train": 9})

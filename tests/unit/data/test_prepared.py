@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from isoflop.data import open_prepared, prepare, verify
+from isoflop.data import listed, open_prepared, prepare, verify
 from isoflop.errors import DataError
 
 
@@ -85,3 +85,25 @@ def test_verify_finds_one_changed_pixel(folder):
         file.write(bytes([last[0] ^ 1]))
     with pytest.raises(DataError, match=r"test_images.npy: is not as it was written"):
         verify(folder)
+
+
+def test_sets_are_listed_by_name_and_a_damaged_one_says_so(folder, tmp_path):
+    other = prepare("digits", root=tmp_path).path
+    (other / "val_images.npy").unlink()
+    damaged, whole = listed(tmp_path)
+    prepared = open_prepared(folder)
+    assert whole == {
+        "name": "synthetic",
+        "task": "classification",
+        "classes": len(prepared.classes),
+        "image": "1x8x8",
+        "train": 168,
+        "val": 36,
+        "test": 36,
+        "size": sum(file.stat().st_size for file in folder.iterdir() if file.name != "manifest.json"),
+        "digest": prepared.digest,
+        "source": "synthetic",
+    }
+    assert (damaged["name"], damaged["digest"]) == ("digits", None)
+    assert damaged["source"].endswith("prepare digits again, with --replace")
+    assert listed(tmp_path / "nowhere") == []

@@ -1,11 +1,12 @@
-"""The weights that a spec names, to begin with or to learn from: found in the state folder, held against the data."""
+"""What a spec names of the state folder, found there and held against the data: weights and difficulties."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from isoflop.config import STORED, TEACHER, WEIGHTS
+from isoflop.config import GIVEN, STORED, TEACHER, WEIGHTS
 from isoflop.data import PreparedData
+from isoflop.data.difficulty import given
 from isoflop.errors import Fault, SpecError
 from isoflop.home import Home
 from isoflop.space import SearchSpace
@@ -26,19 +27,21 @@ def teachers(stored: Mapping[str, About]) -> dict[str, float]:
     return {name: about.origin.forward for name, about in stored.items() if about.origin}
 
 
-def check_weights(spec: Spec, home: Home, prepared: PreparedData) -> None:
-    """Raise `UnknownError` where a spec names weights that were never added to the state folder.
+def check_named(spec: Spec, home: Home, prepared: PreparedData) -> None:
+    """Raise `UnknownError` where a spec names weights or difficulties that the state folder does not have.
 
-    Raises `SpecError` where they do not fit the families' defaults, which are the nearest to what is fixed, or where a
-    teacher knows other classes than the data have.
+    Raises `SpecError` where weights do not fit the families' defaults, which are the nearest to what is fixed, or where
+    a teacher knows other classes than the data have, and `DataError` where difficulties are of other images.
     """
+    for name in _names(spec.space, GIVEN):
+        given(name, home.difficulties, {"train": prepared.manifest.sizes["train"]})
     stored = named_weights(spec.space, home)
     if faults := [*_misfits(spec, stored), *_unsuited(spec, stored, prepared)]:
         raise SpecError(*faults)
 
 
 def _names(space: SearchSpace, key: str) -> list[str]:
-    """The weights that a space names under a key."""
+    """What a space names under a key."""
     return [str(name) for name in space.values(key) if name]
 
 
