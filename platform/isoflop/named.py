@@ -11,7 +11,7 @@ from isoflop.errors import Fault, SpecError
 from isoflop.home import Home
 from isoflop.space import SearchSpace
 from isoflop.spec import Spec
-from isoflop.weights import About, misfit, unsuited
+from isoflop.weights import About, leak, misfit, unsuited
 
 
 def named_weights(space: SearchSpace, home: Home) -> dict[str, About]:
@@ -31,12 +31,13 @@ def check_named(spec: Spec, home: Home, prepared: PreparedData) -> None:
     """Raise `UnknownError` where a spec names weights or difficulties that the state folder does not have.
 
     Raises `SpecError` where weights do not fit the families' defaults, which are the nearest to what is fixed, or where
-    a teacher knows other classes than the data have, and `DataError` where difficulties are of other images.
+    a teacher knows other classes than the data have, or where either knows images that validate or test here, and
+    `DataError` where difficulties are of other images.
     """
     for name in _names(spec.space, GIVEN):
         given(name, home.difficulties, {"train": prepared.manifest.sizes["train"]})
     stored = named_weights(spec.space, home)
-    if faults := [*_misfits(spec, stored), *_unsuited(spec, stored, prepared)]:
+    if faults := [*_misfits(spec, stored), *_unsuited(spec, stored, prepared), *_leaks(spec, stored, prepared)]:
         raise SpecError(*faults)
 
 
@@ -59,3 +60,12 @@ def _unsuited(spec: Spec, stored: Mapping[str, About], prepared: PreparedData) -
     for name in _names(spec.space, TEACHER):
         if fault := unsuited(stored[name], name, classes=prepared.classes, channels=prepared.shape[0]):
             yield fault
+
+
+def _leaks(spec: Spec, stored: Mapping[str, About], prepared: PreparedData) -> Iterator[Fault]:
+    """Of weights that know images which validate or test here."""
+    digest, request = prepared.digest, prepared.manifest.origin()["request"]
+    for key in STORED:
+        for name in _names(spec.space, key):
+            if fault := leak(stored[name], name, key, digest=digest, request=request, folded=False):
+                yield fault

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from isoflop.config import RUN
 from isoflop.home import Home
@@ -25,13 +27,15 @@ def add_run(run: str, *, home: Home) -> Path:
     found = known(study, Store(SqliteJournal.open_readonly(home.journal), home.path))
     trial = next((trial for trial in found.trials if trial.key == key), None)
     spent = trial.last.flops if trial is not None and trial.last is not None else 0.0
-    return add_trained(home.artifacts(study, key), spent=spent, folder=home.weights)
+    request = found.store.history(study).study["data"].get("request", {})
+    return add_trained(home.artifacts(study, key), spent=spent, folder=home.weights, request=request)
 
 
-def add_trained(trained: Path, *, spent: float, folder: Path) -> Path:
-    """Store the weights that a training left in a folder, and return the file; `spent` are its training FLOPs.
+def add_trained(trained: Path, *, spent: float, folder: Path, request: Mapping[str, Any] | None = None) -> Path:
+    """Store the weights that a training left in a folder, and return the file.
 
-    Raises as `add_run` does.
+    `spent` are its training FLOPs, `request` says from what and how its set was prepared, where that is known. Raises
+    as `add_run` does.
     """
     weights, facts, seed = left(trained)
     config = facts.config
@@ -46,5 +50,6 @@ def add_trained(trained: Path, *, spent: float, folder: Path) -> Path:
         labels=facts.classes,
         mean=facts.mean,
         std=facts.std,
+        request=request or {},
     )
     return add_own(weights, origin, folder=folder, source=f"training on {config.data.name}, seed {seed}")

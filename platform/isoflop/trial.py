@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 
 import torch
 
-from isoflop.config import TEACHER, TrialConfig
+from isoflop.config import TEACHER, WEIGHTS, TrialConfig
 from isoflop.data import PreparedData
 from isoflop.data.batches import Batches
 from isoflop.data.feed import Feed
@@ -43,7 +43,7 @@ from isoflop.training.recompute import recompute
 from isoflop.training.split import Split
 from isoflop.training.task import TASKS, Task
 from isoflop.training.team import Run, Team
-from isoflop.weights import forward_flops
+from isoflop.weights import About, forward_flops, leak
 
 
 def run_trial(
@@ -186,11 +186,19 @@ class Making(ABC):
     def _begun(self, config: TrialConfig, seed: int) -> Net:
         """The net of a configuration and a seed as it begins."""
         name = config.model.weights
-        return build_net(config, self.prepared, seed, self._file(name) if name else None)
+        return build_net(config, self.prepared, seed, self._stored(WEIGHTS, name) if name else None)
 
     def _file(self, name: str) -> Path:
         """Where weights of a name stand."""
         return self.given.weights.get(name) or Home.find().weights_file(name)
+
+    def _stored(self, key: str, name: str) -> Path:
+        """The same of those that a key names. Raises `SpecError` where they know images that validate or test here."""
+        path, request = self._file(name), self.prepared.manifest.origin()["request"]
+        about, folded = About.read(path), bool(self.config.data.folds)
+        if fault := leak(about, name, key, digest=self.prepared.digest, request=request, folded=folded):
+            raise SpecError(fault)
+        return path
 
     def _objective(self, task: Task) -> Objective:
         """What a step makes smaller: the task's loss, a teacher's beside it, on images that are attacked first."""
@@ -202,7 +210,7 @@ class Making(ABC):
             if self.prepared.task is not CLASSIFICATION:
                 what = f"{name} teaches one class an image, and {self.prepared.name} has several"
                 raise SpecError(Fault(TEACHER, what, "leave it out"))
-            teacher = load_teacher(self._file(name), name, self.prepared, self.device)
+            teacher = load_teacher(self._stored(TEACHER, name), name, self.prepared, self.device)
             objective = Distilled(task, teacher, config.distill)
         if config.adversary.turns:
             attack = Attack(config.adversary, Pixels(self.prepared.mean, self.prepared.std, self.device))

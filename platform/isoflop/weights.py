@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +30,8 @@ PUBLIC_COLUMNS = ("family", "variant", "channels", "classes", "pixels", "source"
 OWN_COLUMNS = ("method", "data", "spent")
 COLUMNS = (*PUBLIC_COLUMNS, *OWN_COLUMNS)
 """What is listed of a file."""
+SPLITTING = ("seed", "val", "test")
+"""What of a request decides which images of a source train, validate and test."""
 FREE = frozenset({"resolution", "dropout", "drop_path", "weights", "auxiliary"})
 """Settings of a model that weights of ours leave free."""
 
@@ -55,6 +57,8 @@ class Origin:
     """Names of the classes in the order of the logits, empty where it had no labels."""
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    request: Mapping[str, Any] = field(default_factory=dict)
+    """From what and how the set was prepared; empty in older files."""
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> Self:
@@ -93,7 +97,8 @@ class About:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Of a file. Raises `DataError` where it has no such header."""
+        """Of a file. Raises `UnknownError` where there is none, `DataError` where it has no such header."""
+        _there(path, path.stem)
         try:
             with safe_open(path, framework="numpy") as file:
                 header: Mapping[str, str] = file.metadata() or {}
@@ -135,7 +140,6 @@ def forward_flops(path: Path) -> float:
 
     Raises `UnknownError` where there is no such file.
     """
-    _there(path, path.stem)
     origin = About.read(path).origin
     return origin.forward if origin else 0.0
 
@@ -176,6 +180,25 @@ def unsuited(about: About, name: str, *, classes: Sequence[str], channels: int) 
         odd = sorted(set(origin.labels) ^ set(classes))
         what = f"{name} tell {len(origin.labels)} classes apart, the data {len(classes)}: {odd[0]!r} is not in both"
         return Fault(TEACHER, what, remedy)
+    return None
+
+
+def leak(about: About, name: str, key: str, *, digest: str, request: Mapping[str, Any], folded: bool) -> Fault | None:
+    """Why weights may know images that validate or test here, none where they do not or nothing tells.
+
+    `digest` and `request` are of the prepared set, `folded` says whether its training images validate in turn. Weights
+    of older files say nothing of how their set was prepared.
+    """
+    origin = about.origin
+    if origin is None:
+        return None
+    same = origin.data == digest or (bool(origin.request) and origin.request["source"] == request["source"])
+    if same and folded:
+        what = f"{name} learned on images of this set, which validate in turn here"
+        return Fault(key, what, "leave it out, or judge by the prepared validation split")
+    if same and origin.data != digest and any(origin.request[one] != request[one] for one in SPLITTING):
+        what = f"{name} learned on the same images in other splits: some of them validate or test here"
+        return Fault(key, what, "train it again on this set, or prepare the set with its seed and shares")
     return None
 
 

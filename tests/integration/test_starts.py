@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from isoflop.config import AdversaryConfig, TrialConfig
 from isoflop.data import open_prepared, prepare
 from isoflop.errors import DataError, InputError, SpecError, UnknownError
 from isoflop.home import VARIABLE, Home
+from isoflop.models.pretrained.store import add_own
 from isoflop.outcome import load_study
 from isoflop.planning.scaling.plan import ScalingPlan
 from isoflop.records import State
@@ -24,7 +26,7 @@ from isoflop.spec import spec_from_tree
 from isoflop.starts import add_trained
 from isoflop.trained import predict_attacked, predict_split
 from isoflop.trial import TrialRun, run_trial
-from isoflop.weights import About, listed
+from isoflop.weights import About, Origin, listed
 
 CPU = torch.device("cpu")
 RESNET = {"model.family": "resnet", "model.depth": 0.5, "model.width": 0.125, "optim.lr": 0.05}
@@ -64,10 +66,6 @@ def metrics(records: Any) -> list[tuple[int, dict[str, float]]]:
 
 def other_classes(path: Path, folder: Path, labels: tuple[str, ...]) -> Path:
     """The same weights as if they told other classes apart."""
-    from dataclasses import replace
-
-    from isoflop.models.pretrained.store import add_own
-
     about = About.read(path)
     assert about.origin is not None
     weights = load_file(path)
@@ -155,6 +153,7 @@ def test_a_missing_or_damaged_file_is_refused(teacher: Path, home: Home, tmp_pat
         begun(home, copy, **{key: teacher.stem})
 
 
+OTHERWISE: dict[str, dict[str, Any]] = {"finer": {"resolution": 16}, "other": {"seed": 1}}
 RECIPES: dict[str, dict[str, Any]] = {
     "distill": {"loss.label_smoothing": 0.1},
     "distill, other settings": {"model.resolution": 16, "train.micro_batch": 24, "train.freeze": True},
@@ -195,6 +194,31 @@ def test_a_teacher_of_other_classes_is_refused(
     other = other_classes(teacher, tmp_path, labels)
     with pytest.raises(SpecError, match=f"^distill.teacher: .*{line}"):
         begun(home, other, **{"distill.teacher": other.stem})
+
+
+@pytest.mark.parametrize("key", ["model.weights", "distill.teacher"])
+def test_weights_that_know_what_validates_are_refused(teacher: Path, home: Home, tmp_path: Path, key: str):
+    known, manifest = About.read(teacher).origin, open_prepared(home.data / "digits").manifest
+    assert known is not None
+    older = replace(known, data=manifest.digest)
+    finer, other = (prepare("digits", root=tmp_path / name, **how).path for name, how in OTHERWISE.items())
+
+    def train(data: Path, origin: Origin, **params: Any) -> None:
+        weights = add_own(load_file(teacher), origin, folder=tmp_path, source="test")
+        config = TrialConfig.from_params({**RESNET, **PLAIN, key: weights.stem, **params})
+        run_trial(config, 3, data=data, weights={weights.stem: weights}, device=CPU)
+
+    with pytest.raises(SpecError, match=rf"^{key}: resnet-.* learned on images of this set, which validate in turn"):
+        train(home.data / "digits", older, **{"data.folds": 3})
+    newer = replace(older, request=manifest.origin()["request"])
+    train(finer, newer)
+    train(other, older)  # nothing tells
+    with pytest.raises(
+        SpecError, match=rf"^{key}: resnet-.* in other splits: some of them validate or test here; train"
+    ):
+        train(other, newer)
+    with pytest.raises(SpecError, match="validate in turn"):
+        train(finer, newer, **{"data.folds": 3})
 
 
 def test_accuracy_under_attack_falls_and_repeats(teacher: Path, home: Home):
@@ -263,6 +287,9 @@ def test_a_finalist_is_added_and_a_study_begins_with_it_and_learns_from_it(
     assert name in capsys.readouterr().out
     assert search("begun", name=name) == 0
     assert load_study("begun").trials[0].config["model.weights"] == name
+    capsys.readouterr()
+    assert isoflop(monkeypatch, "cross-validate", "begun/0", "--executor", "inline") == 2
+    assert f"model.weights: {name} learned on images of this set" in capsys.readouterr().err
     assert search("misfit", name=name, width=0.25) == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith(

@@ -7,12 +7,14 @@ from functools import partial
 from typing import Any
 
 from isoflop.bench import Bench
+from isoflop.config import STORED
 from isoflop.data.portion import POOL, portion
 from isoflop.errors import Fault, InputError
 from isoflop.followup.earned import Earned, numbers
 from isoflop.followup.report import write_report
 from isoflop.followup.subject import Subject, subject_of
 from isoflop.followup.words import folds_text
+from isoflop.home import Home
 from isoflop.journal.history import History
 from isoflop.outcome import Study
 from isoflop.planning.folding import FoldsPlan
@@ -22,6 +24,7 @@ from isoflop.records import Key, Trial
 from isoflop.running import CROSS_VALIDATION, payload, run
 from isoflop.statistics import interval
 from isoflop.tracking.store import Store
+from isoflop.weights import About, leak
 
 
 def cross_validate(name: str, *, folds: int = 5, allow_drift: bool = False, bench: Bench | None = None) -> Study:
@@ -35,7 +38,7 @@ def cross_validate(name: str, *, folds: int = 5, allow_drift: bool = False, benc
     bench = bench or Bench.here()
     subject = subject_of(name, bench)
     plan = folds_plan(subject, folds)
-    _check(plan, subject)
+    _check(plan, subject, bench.home)
     opening = payload(CROSS_VALIDATION, subject.spec, subject.prepared) | subject.facts | {"folds": folds}
     study = named(subject, folds)
     report = partial(reported, study, subject, plan, bench)
@@ -60,12 +63,18 @@ def folds_plan(subject: Subject, folds: int) -> FoldsPlan:
     )
 
 
-def _check(plan: FoldsPlan, subject: Subject) -> None:
+def _check(plan: FoldsPlan, subject: Subject, home: Home) -> None:
     """Say before anything is journalled what cannot be."""
     if subject.trial.config.get("data.folds"):
         what = f"{subject.run} is one fold of {subject.trial.config['data.folds']} already"
         raise InputError(Fault("run", what, "name a run that was trained on all training images"))
     portion(subject.prepared, "train", plan.config(0).data)
+    request = subject.prepared.manifest.origin()["request"]
+    for key in STORED:
+        if name := str(subject.trial.config.get(key, "")):
+            about = About.read(home.weights_file(name))
+            if fault := leak(about, name, key, digest=subject.prepared.digest, request=request, folded=True):
+                raise InputError(fault)
 
 
 def reported(study: str, subject: Subject, plan: FoldsPlan, bench: Bench, history: History) -> dict[str, Any]:

@@ -80,6 +80,7 @@ class PretrainRun(TrialRun):
             labels=(),
             mean=prepared.mean,
             std=prepared.std,
+            request=prepared.manifest.origin()["request"],
         )
 
     @property
