@@ -13,6 +13,7 @@ st.navigation(
     [
         st.Page("views/leaderboard.py", title="Leaderboard", icon=":material/leaderboard:", default=True),
         st.Page("views/studies.py", title="Studies", icon=":material/science:"),
+        st.Page("views/runs.py", title="Runs", icon=":material/tune:"),
         st.Page("views/scaling.py", title="Scaling", icon=":material/trending_up:"),
     ],
     position="top",

@@ -46,7 +46,7 @@ def metric_by_flops(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure
     figure.update_xaxes(
         type="log", title="FLOPs of one image", tickvals=marks, ticktext=[short(mark) for mark in marks]
     )
-    figure.update_yaxes(title=f"{label(metric)} (%)" if _scale(metric) == PERCENT else label(metric))
+    figure.update_yaxes(title=f"{label(metric)} (%)" if scale_of(metric) == PERCENT else label(metric))
     return dressed(figure, height=460)
 
 
@@ -102,7 +102,7 @@ def label(metric: str) -> str:
 def _add_family(figure: go.Figure, rows: Sequence[Mapping[str, Any]], family: str, metric: str) -> None:
     """The points of one family."""
     values = [row["metrics"][metric] for row in rows]
-    scale = _scale(metric)
+    scale = scale_of(metric)
     means = [scale * value["mean"] for value in values]
     colour, symbol = look(family)
     figure.add_scatter(
@@ -151,14 +151,14 @@ def _arm(far: float | None, near: float | None, scale: float) -> float:
     return 0.0 if far is None or near is None else max(0.0, scale * (far - near))
 
 
-def _scale(metric: str) -> float:
+def scale_of(metric: str) -> float:
     """What a metric is multiplied by to be drawn."""
     known = metric_of(metric)
     return PERCENT if known is None or known.share else 1.0
 
 
 def _hover(row: Mapping[str, Any], metric: str) -> str:
-    unit = " %" if _scale(metric) == PERCENT else ""
+    unit = " %" if scale_of(metric) == PERCENT else ""
     lines = [
         f"<b>{escape(row['run'])}</b>{', picked by validation' if row['picked'] else ''}",
         f"{escape(row['family'])}, {escape(row['shape'])}",
@@ -171,7 +171,7 @@ def _hover(row: Mapping[str, Any], metric: str) -> str:
 
 def _add_front(figure: go.Figure, rows: Sequence[Mapping[str, Any]], metric: str) -> None:
     """A stair through the rows that none beats in both the metric and FLOPs."""
-    points = np.asarray([(row["flops"], _scale(metric) * row["metrics"][metric]["mean"]) for row in rows])
+    points = np.asarray([(row["flops"], scale_of(metric) * row["metrics"][metric]["mean"]) for row in rows])
     known = metric_of(metric)
     better: Direction = "maximize" if known is None or known.sign > 0 else "minimize"
     best = points.reshape(-1, 2)[front(points.reshape(-1, 2), ("minimize", better))]

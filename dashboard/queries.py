@@ -40,11 +40,11 @@ class Library:
         """Boards by data digest, of all finalists or those of one search."""
         return _boards(self.store, self.place, self.version, search)
 
-    def scaling(self, study: str) -> dict[str, Any] | None:
-        """What a scaling study of the state folder reported, as `compound.report` writes it; none while it has not."""
+    def report(self, study: str, plan: str) -> dict[str, Any] | None:
+        """What a study of the state folder that followed a plan reported, as JSON values; none while it has not."""
         if not self.place[1]:
             return None  # a study of that id here is not the one that is read
-        return _scaling(self.place, dict(self.version)[study], study)
+        return _report(self.place, dict(self.version)[study], study, plan)
 
     def openings(self) -> dict[str, int]:
         """For how many trainings the test set was opened, by data digest."""
@@ -89,9 +89,9 @@ def _boards(_store: Reads, place: tuple[str, int], version: Version, search: str
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _scaling(place: tuple[str, int], seq: int, study: str) -> dict[str, Any] | None:
+def _report(place: tuple[str, int], seq: int, study: str, plan: str) -> dict[str, Any] | None:
     del place, seq  # keys of the cache
-    path = Home.find().reports(study) / "scaling.json"
+    path = Home.find().reports(study) / f"{plan}.json"
     if not path.is_file():
         return None
     tree: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

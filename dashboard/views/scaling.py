@@ -29,7 +29,7 @@ def page() -> None:
         parts.note("No family was scaled yet. Start with:", "isoflop scale --spec search_spaces/scale_digits.yaml")
         return
     chosen = st.selectbox("Study", studies, key="study")
-    report = library.scaling(chosen)
+    report = library.report(chosen, PLAN)
     if report is None:
         parts.note(
             "It has not reported yet; see its trainings under Studies, or go on with it:", f"isoflop resume {chosen}"

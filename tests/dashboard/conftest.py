@@ -11,6 +11,7 @@ import streamlit as st
 
 from isoflop.compound.findings import findings
 from isoflop.compound.report import write_report
+from isoflop.followup.report import write_report as write_json
 from isoflop.journal.sqlite import SqliteJournal
 from isoflop.records import State
 from tests.made_up import CONFIG, DATA, Writer
@@ -85,6 +86,43 @@ def hostile(home: Path, journal: SqliteJournal) -> Path:
     search.trial(1, [0.5], State.FAILED, params=params | {"optim.lr": 0.1}, reason=HOSTILE)
     finalists = Writer(journal, f"{HOSTILE}-finalists", plan="finalists", parent=HOSTILE, data=data)
     finalists.trial(0, [0.5], State.COMPLETE, params=params, source=f"{HOSTILE}/0")
+    return home
+
+
+@pytest.fixture
+def studied(home: Path, journal: SqliteJournal) -> Path:
+    """An ablation and a cross-validation of one run with their reports, and an ablation that has not reported yet."""
+    about = {"run": f"{HOSTILE}/0", "metric": "val_accuracy", "data": {"name": HOSTILE, "digest": "d"}}
+    told = {"mean": 0.03, "low": 0.02, "high": 0.04}
+    row = {"flops": 1e6, "earned": {"mean": 0.9, "low": 0.89, "high": 0.91}, "seeds": 2, "lost": ""}
+    ablation = {
+        **about,
+        "seeds": [1, 2],
+        "flops": 2e6,
+        "as_is": {"mean": 0.93, "low": 0.92, "high": 0.94},
+        "choices": [
+            {**row, "key": HOSTILE, "value": 0.9, "default": HOSTILE, "gain": told, "p": 0.001, "told": True},
+            {**row, "key": "a", "value": 1, "default": 0, "gain": told | {"low": -0.1}, "p": 0.4, "told": False},
+            {**row, "key": "b", "value": 1, "default": 0, "earned": None, "gain": None, "p": None, "told": False},
+        ],
+        "untouched": [{"key": HOSTILE, "value": HOSTILE, "why": "is at its default"}],
+    }
+    values = [0.9, 0.92]
+    folds = {
+        **about,
+        "folds": 3,
+        "images": 90,
+        "mean": {"mean": 0.91, "low": 0.8, "high": 0.97},
+        "wider": 1.41,
+        "values": values,
+        "rows": [
+            {"fold": place, "images": 30, "value": value, "seed": 1} for place, value in enumerate([*values, None])
+        ],
+    }
+    for study, kind, tree in (("a", "ablation", ablation), ("f", "cross-validation", folds), ("u", "ablation", None)):
+        Writer(journal, study, plan=kind).trial(0, [0.5])
+        if tree:
+            write_json(kind, tree, "", home / "reports" / study)
     return home
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -16,14 +17,22 @@ HOSTILE = "<b>x</b>"
 
 @pytest.fixture(scope="module")
 def charts() -> ModuleType:
+    return found("charts")
+
+
+@pytest.fixture(scope="module")
+def worth() -> ModuleType:
+    return found("worth")
+
+
+def found(name: str) -> ModuleType:
     """The dashboard's own module, found as `streamlit run` finds it."""
     folder = str(Path(__file__).parents[2] / "dashboard")
     sys.path.insert(0, folder)
     try:
-        import charts
+        return importlib.import_module(name)
     finally:
         sys.path.remove(folder)
-    return charts
 
 
 def row(
@@ -94,3 +103,28 @@ def test_names_are_escaped(charts: ModuleType) -> None:
     ]
     for figure in figures:
         assert HOSTILE.lower() not in str(figure.to_dict()).lower()
+
+
+def gain(mean: float, told: bool, low: float | None = None, key: str = HOSTILE) -> dict[str, Any]:
+    return {"key": key, "value": HOSTILE, "default": 0, "gain": {"mean": mean, "low": low, "high": low}, "told": told}
+
+
+def test_gains_are_told_apart_in_points_and_names_are_escaped(worth: ModuleType) -> None:
+    rows = [gain(0.03, True, key="a"), gain(-0.02, True, key="b"), gain(0.1, False), {"gain": None, "told": False}]
+    figure = worth.gains({"metric": "val_accuracy", "choices": rows})
+    assert [(trace.name, list(trace.x)) for trace in figure.data] == [
+        ("better than the default", [3.0]),
+        ("worse than the default", [-2.0]),
+        ("not told from no gain", [10.0]),
+    ]
+    assert HOSTILE not in str(figure.to_dict())
+    assert list(worth.gains({"metric": "val_loss", "choices": rows}).data[0].x) == [0.03]
+
+
+@pytest.mark.parametrize("values", [[0.8, 0.9], [0.8], []])
+def test_folds_are_dots_around_their_mean(worth: ModuleType, values: list[float]) -> None:
+    rows = [{"fold": place, "value": value, "images": 9, "seed": 1} for place, value in enumerate([*values, None])]
+    known = {"mean": values[0] if values else None, "low": None, "high": None}
+    figure = worth.folds({"metric": "val_accuracy", "mean": known, "rows": rows})
+    assert list(figure.data[0].y) == [100 * value for value in values]
+    assert len(figure.layout.shapes) == bool(values)

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from tests.scaled import plan
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
-SCALING = "views/scaling.py"
+SCALING, RUNS = "views/scaling.py", "views/runs.py"
 PAGES = ["views/leaderboard.py", "views/studies.py"]
 
 
@@ -151,3 +151,37 @@ def test_where_nothing_was_scaled_the_page_says_how(small: Path) -> None:
     app = opened(SCALING)
     assert not app.exception
     assert app.code[0].value == "isoflop scale --spec search_spaces/scale_digits.yaml"
+
+
+def test_an_ablation_is_shown_with_what_choices_are_worth(studied: Path) -> None:
+    app = opened(RUNS).selectbox(key="study").select("a").run()
+    assert not app.exception
+    frame = app.dataframe[0].value
+    assert frame["with the default"].tolist() == ["90.00 [89.00, 91.00] %"] * 2 + ["-"]
+    assert frame["gain"].tolist() == ["+3.00 [+2.00, +4.00]", "+3.00 [-10.00, +4.00]", "-"]
+    assert frame["p"].tolist() == ["0.001", "0.4", "-"]
+    tiles = {tile.label: tile.value for tile in app.metric}
+    assert tiles["Choices whose gain is told"] == "1 of 3"
+    assert tiles["Validation accuracy as it is"] == "93.00 [92.00, 94.00] %"
+    assert "onerror" not in texts(app)
+    assert "onerror" not in "".join(tile.label + tile.value for tile in app.metric)
+
+
+def test_a_cross_validation_is_shown_fold_by_fold(studied: Path) -> None:
+    app = opened(RUNS).selectbox(key="study").select("f").run()
+    assert not app.exception
+    tiles = {tile.label: tile.value for tile in app.metric}
+    assert tiles == {"Validation accuracy, mean over folds": "91.00 [80.00, 97.00] %", "Folds": "2 of 3"}
+    assert "onerror" not in texts(app)
+
+
+def test_a_study_of_a_run_without_a_report_says_so(studied: Path) -> None:
+    app = opened(RUNS).selectbox(key="study").select("u").run()
+    assert "not reported yet" in app.info[0].value
+    assert app.code[0].value == "isoflop resume u"
+
+
+def test_where_no_run_was_studied_the_page_says_how(small: Path) -> None:
+    app = opened(RUNS)
+    assert not app.exception
+    assert app.code[0].value == "isoflop ablate STUDY-finalists/0"
